@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import re
 import shutil
 import subprocess
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
 
 from tests.patience import PATIENCE
 
@@ -86,3 +92,104 @@ class Browser:
         command += [f"--user-data-dir={self._folder / 'profile'}"]
         command += [f"--window-size={width},{height}", *flags, path.as_uri()]
         return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+
+
+class Tab:
+    """A page that a browser shows: scripts, real clicks and keys, pictures.
+
+    It speaks the DevTools protocol over a web socket.
+    """
+
+    def __init__(self, socket: ClientWebSocketResponse) -> None:
+        self._socket = socket
+        self._numbers = count(1)
+
+    async def tell(self, method: str, **arguments: object) -> dict[str, Any]:
+        """Have the browser do something, and return its result; events are passed over."""
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": arguments})
+        async with asyncio.timeout(PATIENCE):
+            while (heard := await self._socket.receive_json()).get("id") != number:
+                pass
+        assert "error" not in heard, heard
+        result: dict[str, Any] = heard["result"]
+        return result
+
+    async def ask(self, script: str) -> Any:
+        """The value of an expression, or of its promise."""
+        answer = await self.tell(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def until(self, script: str) -> None:
+        """Wait until an expression is true."""
+        await self.ask(
+            f"new Promise(go => {{ const look = () => ({script}) ? go(1) : setTimeout(look, 50);"
+            " look(); })"
+        )
+
+    async def show(self, url: str, width: int, height: int = 900, *, dark: bool = False) -> None:
+        """Show a page in a window of that size."""
+        await self.tell(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        await self.tell("Emulation.setEmulatedMedia", features=[scheme])
+        if url:
+            await self.tell("Page.navigate", url=url)
+
+    async def picture(self) -> bytes:
+        """What is seen, the whole length of the page, as PNG."""
+        shot = await self.tell("Page.captureScreenshot", captureBeyondViewport=True)
+        return b64decode(shot["data"])
+
+    async def click(self, script: str) -> None:
+        """Press the mouse in the middle of an element, whatever lies on top of it there."""
+        x, y = await self.ask(
+            f"(e => {{ e.scrollIntoView({{block: 'center'}}); const b = e.getBoundingClientRect();"
+            f" return [b.x + b.width / 2, b.y + b.height / 2]; }})({script})"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.tell(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
+            )
+
+    async def press(self, key: str, code: int, text: str = "") -> None:
+        """Press a key: its name, its number, and the text that it makes."""
+        for kind in ("keyDown", "keyUp"):
+            made = {"text": text} if text and kind == "keyDown" else {}
+            await self.tell(
+                "Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **made
+            )
+
+
+@asynccontextmanager
+async def tab(folder: Path) -> AsyncIterator[Tab]:
+    """A browser with one tab, which has ended when the block is left."""
+    assert CHROMIUM is not None
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+    flags += ["--remote-debugging-port=0", f"--user-data-dir={folder / 'profile'}"]
+    flags += ["--disable-background-networking", "--disable-component-update", "about:blank"]
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM, *flags, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stderr is not None
+        async with asyncio.timeout(PATIENCE):
+            while not (line := await process.stderr.readline()).startswith(b"DevTools listening"):
+                assert line, "it has ended"
+        port = line.decode().split(":")[2].split("/")[0]
+        drain = asyncio.create_task(process.stderr.read())
+        async with ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
+                pages = await answer.json(content_type=None)
+            (url,) = [page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page"]
+            async with session.ws_connect(url, max_msg_size=0) as socket:
+                yield Tab(socket)
+    finally:
+        process.terminate()
+        await process.wait()
+        await drain

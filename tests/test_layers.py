@@ -48,7 +48,7 @@ IMPURE = ("aiohttp", "asyncio", "concurrent", "logging", "socket", "threading", 
 """What the pure rooms do without. The collector alone may import threading."""
 
 HOMES = {
-    "aiohttp": "fetch/aiohttp_*.py load/aio.py",
+    "aiohttp": "fetch/aiohttp_*.py load/aio.py watch/live_server.py",
     "aiohappyeyeballs": "fetch/raw_pool.py",
     "httptools": "fetch/usual_head.py load/connection.py mock/server/*",
     "urllib3": "fetch/urllib3_client.py",

@@ -47,6 +47,7 @@ _WORDS = {
     Limit.PER_IP: "--per-ip {config.politeness.per_ip}",
     Limit.CONCURRENCY: "--concurrency {config.concurrency}",
     Limit.MACHINE: "this machine: it is too slow for --concurrency {config.concurrency}",
+    Limit.HAND: "whoever paused it",
     Limit.RETRY: "the pauses before retries (--backoff, --retries)",
     Limit.PARSER: "the parser (--parse, --parse-workers)",
     Limit.SINK: "whoever takes the records: the reader of the pipe, or the disk",

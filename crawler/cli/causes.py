@@ -97,6 +97,7 @@ _CURES = {
     Kind.PROTOCOL: "the server does not speak HTTP there, or breaks it",
     Kind.TRAP: "one more of many that are alike; see the --max- options of traps",
     Kind.ROBOTS: "robots.txt forbids it (--robots ignore: your own servers)",
+    Kind.EXCLUDED: "its host was skipped by hand (--live)",
     Kind.OUT_OF_SCOPE: "--scope any follows redirects everywhere",
     Kind.CANCELLED: "--drain-timeout leaves what is in flight more time",
     Kind.INTERNAL: "a bug in the crawler; --debug shows where",

@@ -21,6 +21,7 @@ from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 class Session(Protocol):
     """The crawl; every method but `run` may be called from any thread.
 
-    `overdue` is true if its time was up before its work was done.
+    `overdue` is true if its time was up, or somebody stopped it, before its work was done.
     """
 
     overdue: bool
@@ -53,6 +54,15 @@ class Session(Protocol):
 
     def totals(self) -> Totals:
         """Return the totals over all hosts."""
+
+    def show_hosts(self) -> None:
+        """Have the statistics show hosts."""
+
+    def control(self, control: Control) -> None:
+        """Do what a person asks."""
+
+    def partitions(self) -> Sequence[tuple[int, bool, Snapshot]]:
+        """Return each partition's number, whether it runs, and its statistics."""
 
     @property
     def worker_cpu_seconds(self) -> float:
@@ -161,7 +171,7 @@ def _ran(order: Order, open_parts: Opener | None, *, continued: bool) -> int:
     shown = _screen(order)
     with (
         _statistics(order.config, "replace" if continued else order.config.existing) as publish,
-        watched(order.config, shown.say) as watch,
+        watched(order.config, f"crawl into {order.output}", shown.say) as watch,
     ):
         order = replace(order, events=watch.events)
         parts = (open_parts or open_crawl)(order, shown.say)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from time import time
 from typing import Protocol
 
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.model.command_config import CommandConfig
 from crawler.model.event import Event, Events, Level
 from crawler.model.version import VERSION
@@ -19,6 +20,15 @@ class WatchedSession(Protocol):
     def statistics(self) -> Snapshot:
         """Return the statistics so far; from any thread."""
 
+    def show_hosts(self) -> None:
+        """Have the statistics show hosts."""
+
+    def control(self, control: Control) -> None:
+        """Do what a person asks."""
+
+    def partitions(self) -> Sequence[tuple[int, bool, Snapshot]]:
+        """Return each partition's number, whether it runs, and its statistics."""
+
 
 class Watchable(Protocol):
     """A crawl that is ready to run."""
@@ -26,6 +36,9 @@ class Watchable(Protocol):
     @property
     def session(self) -> WatchedSession:
         """The crawl."""
+
+    def expected(self) -> int | None:
+        """Return the expected number of entries."""
 
 
 class CrawlWatch:
@@ -35,6 +48,7 @@ class CrawlWatch:
         self._config = config
         self._receivers: list[tuple[Level, Callable[[Event], None]]] = []
         self._statistics: Callable[[], Snapshot] = Snapshot
+        self._followers: list[Callable[[Watchable], None]] = []
         level = config.watching.level
         self.events = Events(level=level, receive=self._receive, clock=time)
 
@@ -58,6 +72,12 @@ class CrawlWatch:
     def follow(self, parts: Watchable) -> None:
         """Watch a crawl that is ready."""
         self._statistics = parts.session.statistics
+        for follower in self._followers:
+            follower(parts)
+
+    def on_ready(self, follower: Callable[[Watchable], None]) -> None:
+        """Call `follower` with the crawl once it is ready."""
+        self._followers.append(follower)
 
     def started(self) -> None:
         """Tell of the start."""
@@ -91,7 +111,7 @@ class CrawlWatch:
 
 
 @contextmanager
-def watched(config: CommandConfig, say: Callable[[str], None]) -> Iterator[CrawlWatch]:
+def watched(config: CommandConfig, title: str, say: Callable[[str], None]) -> Iterator[CrawlWatch]:
     """Yield the watch of one crawl; `say` prints a line. Raises `EnvironmentFailure`."""
     watch = CrawlWatch(config)
     with ExitStack() as stack:
@@ -99,6 +119,8 @@ def watched(config: CommandConfig, say: Callable[[str], None]) -> Iterator[Crawl
             _log(watch, config, say, stack)
         if config.watching.metrics.number is not None:
             _metrics(watch, config, say, stack)
+        if config.watching.live.number is not None:
+            _live(watch, config, title, say, stack)
         watch.started()
         yield watch
 
@@ -129,3 +151,35 @@ def _metrics(
     exposition = CrawlExposition(lambda: watch.statistics, about)
     port = config.watching.metrics.number or 0
     say(f"metrics: {stack.enter_context(serving_metrics(port, exposition, process=True))}")
+
+
+def _live(
+    watch: CrawlWatch,
+    config: CommandConfig,
+    title: str,
+    say: Callable[[str], None],
+    stack: ExitStack,
+) -> None:
+    from crawler.cli.crawl_board import BoardSource, CrawlBoard
+    from crawler.watch.live_server import check_address, serving_live
+
+    options = config.watching
+    check_address(options.live_address, public=options.live_public)
+    board = CrawlBoard(title, config)
+    watch.add(Level.DEBUG, board.receive)
+
+    def follow(parts: Watchable) -> None:
+        session = parts.session
+        session.show_hosts()
+        board.source = BoardSource(
+            statistics=session.statistics,
+            expected=parts.expected,
+            control=session.control,
+            partitions=session.partitions,
+        )
+
+    watch.on_ready(follow)
+    served = serving_live(
+        board.board, board.order, port=options.live.number or 0, address=options.live_address
+    )
+    say(f"live: {stack.enter_context(served)}")

@@ -36,8 +36,9 @@ _FETCHED = ("page", "unchanged", "redirect", "sitemap")
 _LATE = 5.0  # seconds after which the age of a running crawl's figures is told
 _WIDTH = 80
 _MOST_HOSTS = 5
-_WORDS = {
+WAITS = {
     WaitReason.NETWORK: "no host can be reached",
+    WaitReason.HAND: "paused by hand",
     WaitReason.BREAKER: "does not answer",
     WaitReason.RETRY_AFTER: "Retry-After",
     WaitReason.BACK_OFF: "backing off",
@@ -176,7 +177,7 @@ def _hosts(hosts: Any) -> Iterator[str]:
     width = max((len(host["host"]) for host in hosts), default=0)
     width = min(width, 34)
     for number, host in enumerate(hosts):
-        words = _WORDS.get(host["why"], host["why"]).format(host["in_flight"])
+        words = WAITS.get(host["why"], host["why"]).format(host["in_flight"])
         soon = f", next in {duration(host['seconds'])}" if host["seconds"] >= 1 else ""
         name = host["host"] if len(host["host"]) <= width else f"{host['host'][: width - 3]}..."
         text = f"{name:<{width}}  {count(host['waiting']):>9}  {words}{soon}"

@@ -24,6 +24,7 @@ class Limit(StrEnum):
     PER_IP = "per_ip"
     CONCURRENCY = "concurrency"
     MACHINE = "machine"  # fewer than --concurrency, as this machine lags
+    HAND = "hand"  # somebody has paused the crawl
     RETRY = "retry"  # pauses before retries
     PARSER = "parser"
     SINK = "sink"  # the receiver of records

@@ -41,6 +41,17 @@ class Capacity:
     def __repr__(self) -> str:
         return f"Capacity({self.limit} of {self._most})"
 
+    @property
+    def most(self) -> int:
+        """The maximum, which a person may have lowered."""
+        return self._most
+
+    def ask(self, most: int) -> None:
+        """Start at most so many from now on."""
+        lowered = self.limit < self._most  # by the machine: it grows again by itself
+        self._most = max(1, most)
+        self.limit = min(self.limit, self._most) if lowered else self._most
+
     def look(self, late: float, now: float) -> None:
         """Take note of a look at `now` that came so many seconds late."""
         self._looks += 1

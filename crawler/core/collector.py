@@ -16,6 +16,7 @@ from typing import Any
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
 from crawler.core.changes import Earlier
+from crawler.core.control import ShownHost
 from crawler.core.durations import DurationDistribution, DurationHistogram
 from crawler.core.end_causes import Cause, CauseTally
 from crawler.core.rules import Ended
@@ -60,7 +61,9 @@ class Snapshot:
     and whose URLs wait; `outages` counts such events; `network_pauses` counts losses of the
     network, for `network_paused` seconds in all. `lowered_to` is the least `concurrency` that a
     slow machine allowed, 0 if never lowered; `stood_still` are the seconds in which the process did
-    not run.
+    not run. `concurrency` is the number of requests that may be in flight now, `parser_queue` that
+    of batches that wait for a parser's worker, `paused` whether somebody has paused the crawl.
+    `hosts` are some at work, if somebody wants to see them.
     """
 
     elapsed: float = 0.0
@@ -92,6 +95,10 @@ class Snapshot:
     network_paused: float = 0.0
     lowered_to: int = 0
     stood_still: float = 0.0
+    concurrency: int = 0
+    parser_queue: int = 0
+    paused: bool = False
+    hosts: tuple[ShownHost, ...] = ()
     latency: DurationDistribution = field(default_factory=DurationDistribution)
     loop_lag: DurationDistribution = field(default_factory=DurationDistribution)
 

@@ -29,7 +29,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
-from math import inf
+from math import ceil, inf
+from typing import assert_never
 
 from crawler.core import ends
 from crawler.core.audit import Audit, Totals
@@ -37,6 +38,7 @@ from crawler.core.bottleneck import Limit
 from crawler.core.capacity import Capacity
 from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.collector import Snapshot, StatisticsCollector
+from crawler.core.control import Command, Control
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Withdrawal
@@ -156,6 +158,8 @@ class CrawlCore:
         self._fetching = 0  # without name lookups
         self._ending: deque[Iterator[Final]] = deque()  # outcomes still to be recorded
         self._events = NO_EVENTS
+        self._paused = False
+        self._shows_hosts = False
 
     def tell_repeats(self, repeated: Callable[[Seed], None]) -> None:
         """Call `repeated` with each entry of the list that occurs again."""
@@ -188,13 +192,22 @@ class CrawlCore:
             in_flight=len(self._in_flight),
             lowered_to=lowest,
             stood_still=capacity.stood_still,
+            concurrency=capacity.limit,
+            paused=self._paused,
+            hosts=tuple(self._frontier.shown(now)) if self._shows_hosts else (),
         )
+
+    def show_hosts(self) -> None:
+        """Have `statistics` show hosts."""
+        self._shows_hosts = True
 
     def waiting(self, most: int, now: float) -> tuple[WaitingHost, ...]:
         """Return the hosts with the most waiting URLs, and why they wait; thread-safe."""
         found = self._frontier.waiting(most, now)
         if self._outages.network.gone:
             found = [replace(host, why=WaitReason.NETWORK) for host in found]
+        if self._paused:
+            found = [replace(host, why=WaitReason.HAND) for host in found]
         return tuple(found)
 
     def totals(self) -> Totals:
@@ -272,8 +285,10 @@ class CrawlCore:
 
     def _limit(self, now: float) -> Limit:
         """Return the limit that lets nothing start now."""
+        if self._paused:
+            return Limit.HAND
         if self._fetching >= self.capacity.limit:
-            lowered = self.capacity.limit < self._config.concurrency
+            lowered = self.capacity.limit < self.capacity.most
             return Limit.MACHINE if lowered else Limit.CONCURRENCY
         if self._outages.network.gone:
             return Limit.PAUSE
@@ -312,7 +327,7 @@ class CrawlCore:
         network = self._outages.network
         if network.notices:
             return Notice(network.notices.pop(0))
-        if self._fetching >= self.capacity.limit:
+        if self._paused or self._fetching >= self.capacity.limit:
             return BUSY
         if network.gone and self._window.held and (wait := network.wait(now)) != 0:
             return BUSY if wait is None else Wait(wait)
@@ -386,6 +401,11 @@ class CrawlCore:
             kind, reason = failure.kind.value, failure.reason
             self._events.tell(level, name, url=url, kind=kind, reason=reason, **fields)
 
+    def _tell_failures(self, finals: Iterable[Final]) -> None:
+        for final in finals:
+            if isinstance(final, Failed):
+                self._tell(Level.DEBUG, "failed", final)
+
     def _put_off(self, failure: Failed) -> Failed:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""
         stopped = self._lasting and self._window.stopped
@@ -425,6 +445,30 @@ class CrawlCore:
         finals = [each for failed in failures for each in self._visits.failed(failed, now, None)]
         return chain(finals, (ends.unasked(*each) for each in left))
 
+    # -- by hand
+
+    def control(self, control: Control, now: float) -> tuple[Final, ...]:
+        """Do what a person asks; return the first outcomes of a host that is skipped."""
+        self._events.tell(Level.INFO, control.command.value, host=control.host)
+        most = self.capacity.most
+        match control.command:
+            case Command.PAUSE:
+                self._paused = not self._window.stopped
+            case Command.RESUME:
+                self._paused = False
+            case Command.SLOWER:
+                self.capacity.ask(most * 2 // 3)
+            case Command.FASTER:
+                self.capacity.ask(min(self._config.concurrency, ceil(most * 1.5)))
+            case Command.SKIP:
+                self._outages.exclude(control.host, now)
+                return self._recorded(self._decided(now))
+            case Command.STOP:
+                return self.stop()
+            case never:
+                assert_never(never)
+        return ()
+
     # -- the end
 
     def stop(self) -> tuple[Final, ...]:
@@ -432,6 +476,7 @@ class CrawlCore:
 
         Returns the first outcomes; `next` has the others, including those of spilled URLs.
         """
+        self._paused = False
         if self._window.stopped:
             return ()
         asked = (Purpose.PAGE, Purpose.SITEMAP)
@@ -461,6 +506,8 @@ class CrawlCore:
         portion = tuple(islice(finals := iter(finals), RECORDS))
         if portion:
             self.collector.add_records(portion)
+            if self._events.level <= Level.DEBUG:
+                self._tell_failures(portion)
             if len(portion) == RECORDS:
                 self._ending.append(finals)
         if self._lasting:

@@ -6,7 +6,7 @@ from crawler.model.outcome import Failed, Final, Kind, Redirect, Skipped
 from crawler.model.request import Request
 from crawler.model.url import InvalidUrl, Seed
 
-_BY_CHOICE = frozenset({Kind.ROBOTS, Kind.THROTTLED, Kind.TRAP})
+_BY_CHOICE = frozenset({Kind.ROBOTS, Kind.THROTTLED, Kind.TRAP, Kind.EXCLUDED})
 """Kinds of URLs that are skipped by choice; other kinds are failures of the host."""
 
 _INTERRUPTED = frozenset({Kind.INTERRUPTED, Kind.CANCELLED})

@@ -26,6 +26,7 @@ from typing import NamedTuple
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
+from crawler.core.control import SHOWN, ShownHost
 from crawler.core.host import OPEN, PARKED, READY, TIMED, Address, Host, HostGate
 from crawler.core.host_state import HostState, nothing_known
 from crawler.core.waiting import WaitingHost
@@ -93,6 +94,7 @@ class Frontier:
         self._in_flight: dict[Request, Host] = {}
         self.queued = 0
         self.tls_refused = False
+        self.excluded: dict[str, tuple[Kind, str]] = {}  # by host key: left alone for good
 
     def __repr__(self) -> str:
         return (
@@ -255,6 +257,30 @@ class Frontier:
             if number
         ]
 
+    def shown(self, now: float) -> list[ShownHost]:
+        """Return the hosts that a person wants to see; from any thread."""
+        hosts = list(self._hosts.values())  # in one step of the interpreter, as above
+        picked: dict[str, Host] = {}
+        orders: tuple[Callable[[Host], float], ...] = (
+            self.left,
+            lambda host: host.throttle.latency,
+            lambda host: host.in_flight,
+        )
+        for order in orders:
+            picked.update((host.key, host) for host in nlargest(SHOWN, hosts, key=order))
+        return [self._shown(host, now) for host in picked.values()]
+
+    def _shown(self, host: Host, now: float) -> ShownHost:
+        return ShownHost(
+            host=host.key,
+            waiting=self.left(host),
+            in_flight=host.in_flight,
+            why=host.wait_reason(now),
+            seconds=max(host.ready_at - now, host.address.ready_at - now, 0.0),
+            requests=host.audit.requests,
+            latency=host.throttle.latency,
+        )
+
     def host(self, key: str) -> Host:
         """Return the host of a key: at work, woken from its rest, or new."""
         host = self._hosts.get(key)
@@ -265,6 +291,8 @@ class Frontier:
             else:
                 self._rested_cost -= host.rules.cost
                 host.address = self._at(host.address.ip) if host.address.ip else host.address
+            if self.excluded and key in self.excluded:
+                host.down, host.down_until = self.excluded[key], inf
             host.address.hosts += 1
             self._hosts[key] = host
         return host

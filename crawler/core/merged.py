@@ -20,6 +20,7 @@ _SUMS = (
     *("read", "repeats", "records", "failed", "skipped", "truncated", "retries", "redirects"),
     *("in_flight", "wire_bytes", "body_bytes", "found", "earlier", "moved", "spilled"),
     *("earlier_failed", "earlier_unfetched", "hosts_away", "outages"),
+    *("concurrency", "parser_queue"),
 )
 _WORST = ("network_pauses", "network_paused", "stood_still")
 """What all partitions see of the same network and machine."""
@@ -43,6 +44,8 @@ def merged(parts: Sequence[Snapshot], elapsed: float, concurrency: int) -> Snaps
         / (sum(count for _, count in requests) or 1),
         latency=_distribution([part.latency for part in parts]),
         loop_lag=_distribution([part.loop_lag for part in parts]),
+        paused=any(part.paused for part in parts),
+        hosts=tuple(host for part in parts for host in part.hosts),
         **{name: sum(getattr(part, name) for part in parts) for name in _SUMS},
         **{name: max((getattr(part, name) for part in parts), default=0) for name in _WORST},
     )

@@ -296,6 +296,19 @@ class Outages:
         host.breaker.given_up()
         self._leave(host, f"its host was down for {away:,.0f} s: {failure.reason}", now)
 
+    def exclude(self, key: str, now: float) -> None:
+        """Leave a host alone for good; `take` returns what waited for it."""
+        kind, reason = Kind.EXCLUDED, "its host was skipped by hand"
+        self._frontier.excluded[key] = kind, reason
+        host = self._frontier.known(key)
+        if host is None:  # it may come
+            return
+        if host.breaker.is_open:
+            self._shut(host, now)
+            host.breaker.given_up()
+        self._judge(host, now)
+        self._left += self._gates.leave(host, kind, reason, now, inf)
+
     def _leave(self, host: Host, reason: str, now: float) -> None:
         self._judge(host, now)
         self._left += self._gates.leave(host, Kind.HOST_DOWN, reason, now)

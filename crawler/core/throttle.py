@@ -105,6 +105,11 @@ class Throttle:
             f"strikes={self._strikes}, pauses={self._pauses})"
         )
 
+    @property
+    def latency(self) -> float:
+        """The recent seconds to the first byte; 0 if none came, or without `adapt`."""
+        return self._smooth
+
     def state(self, now: float) -> ThrottleState:
         """Return what is to be remembered."""
         return ThrottleState(

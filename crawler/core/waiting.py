@@ -11,6 +11,7 @@ class WaitReason(StrEnum):
     """The reason why a host's next request does not start now."""
 
     NETWORK = "network"  # no host can be reached
+    HAND = "hand"  # somebody has paused the crawl
     BREAKER = "breaker"  # the host does not answer
     RETRY_AFTER = "retry_after"  # the host named a time
     BACK_OFF = "back_off"  # the host asked for less, and named no time

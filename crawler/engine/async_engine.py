@@ -18,6 +18,7 @@ from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
+from crawler.core.control import Control
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import Fetch, Idle, Wait
@@ -115,6 +116,11 @@ class AsyncEngine(Steps):
         self._core.abandon()
         for slot in self._slots:
             slot.cancel()
+        self._wake.set()
+
+    def control(self, control: Control) -> None:
+        """Do what a person asks."""
+        self._emit(self._core.control(control, perf_counter()))
         self._wake.set()
 
     def wake(self) -> None:

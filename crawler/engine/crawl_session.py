@@ -5,7 +5,8 @@
     await session.crawl()  the asynchronous engine on the loop that runs already
 
 `stop`, `stop_now`, `wake` and `statistics` may be called from any thread and from signal handlers,
-before, during and after the run. `overdue` tells whether `max_time` ended the crawl.
+before, during and after the run. `overdue` tells whether `max_time`
+or a person ended the crawl.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from contextlib import (
     ExitStack,
     nullcontext,
 )
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
@@ -28,6 +31,7 @@ from typing import TYPE_CHECKING, assert_never
 from crawler.core.audit import Audit, Totals
 from crawler.core.changes import Lasting
 from crawler.core.collector import Snapshot
+from crawler.core.control import Command, Control
 from crawler.core.crawl_core import CrawlCore, ignore
 from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
@@ -130,6 +134,8 @@ class CrawlSession:
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
         self._events = NO_EVENTS
+        self._early: list[Control] = []
+        self._queue: Callable[[], int] = int
         sink.on_room = self.wake
         if lasting is not None:
             lasting.changes.watch(lambda: self._look(lasting))
@@ -298,10 +304,14 @@ class CrawlSession:
     ) -> None:
         self._describe = parser.describe
         self._worker_cpu = parser.worker_cpu_seconds
+        self._queue = parser.queue
         self._core.begin(perf_counter())
         engine.led_on = self._plugins.led_on
         self._engine = engine
         self._tell = tell
+        early, self._early = self._early, []
+        for each in early:
+            self.control(each)
         if self._stop_asked:
             tell(engine.stop)
         if self._config.max_time:
@@ -344,13 +354,31 @@ class CrawlSession:
         self._sink.end_within(LAST_WRITES)
         self._command(lambda engine: engine.cancel)
 
+    def control(self, control: Control) -> None:
+        """Do what a person asks, as soon as the crawl runs."""
+        if control.command is Command.STOP:
+            self.overdue = True
+            self.stop()
+        elif self._engine is None:
+            self._early.append(control)
+        else:
+            self._command(lambda engine: partial(engine.control, control))
+
+    def show_hosts(self) -> None:
+        """Have `statistics` show hosts."""
+        self._core.show_hosts()
+
+    def partitions(self) -> tuple[()]:
+        """Return nothing: this is an ordinary crawl."""
+        return ()
+
     def wake(self) -> None:
         """Resume, as the sink has room again."""
         self._command(lambda engine: engine.wake)
 
     def statistics(self) -> Snapshot:
         """Return the statistics so far."""
-        return self._core.statistics(perf_counter())
+        return replace(self._core.statistics(perf_counter()), parser_queue=self._queue())
 
     def _look(self, lasting: Lasting) -> LiveView:
         """Return what `crawler status` shows; from any thread."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.core.control import Command, Control, in_force
 from crawler.core.merged import merged, summed_totals
 from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
@@ -56,7 +57,7 @@ class ParallelCrawl:
 
     announce: told, in one line each, what was decided. forward: given the commits as they come.
     max_time: seconds after which the crawl stops, 0 for none. standard_input: file with what is
-    read there. `overdue` is true if the time was up before all was done.
+    read there. `overdue` is true if the time was up, or a person stopped it, before all was done.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class ParallelCrawl:
         self._ends_at = inf
         self.overdue = False
         self._events = NO_EVENTS
+        self._asked: list[Control] = []  # that a process which starts has to know of
 
     def __repr__(self) -> str:
         return f"ParallelCrawl({self._handles!r})"
@@ -144,6 +146,24 @@ class ParallelCrawl:
         """End the requests in flight, too."""
         self._end_within(LAST_WRITES)
         self._want(Wish.STOP_NOW)
+
+    def control(self, control: Control) -> None:
+        """Have all partitions do what a person asks."""
+        if control.command is Command.STOP:
+            self.overdue = True
+            self.stop()
+            return
+        with self._lock:
+            self._asked = in_force(self._asked, control)
+            for handle in self._running:
+                handle.control(control)
+
+    def show_hosts(self) -> None:
+        """Do nothing: the partitions show theirs, as the options say."""
+
+    def partitions(self) -> list[tuple[int, bool, Snapshot]]:
+        """Return each partition's number, whether it runs, and its statistics."""
+        return [(each.number, each.process is not None, each.taken) for each in self._handles]
 
     def _end_within(self, seconds: float) -> None:
         if self._forward is not None:
@@ -204,6 +224,8 @@ class ParallelCrawl:
             handle = self._turns.popleft()
             with self._lock:
                 handle.start(self._plan, self._wish, self._standard_input)
+                for control in self._asked:
+                    handle.control(control)
             self._events.tell(Level.INFO, "partition_started", partition=handle.number)
             started = True
         return started

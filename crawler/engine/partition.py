@@ -174,16 +174,22 @@ class PartitionCrawl:
             suspects=folder / SUSPECTS,
         )
         if watch is not None:
-            level, common = config.watching.level, {"partition": partition}
-            events = Events(level=level, receive=watch.tell, clock=time.time, common=common)
-            self._session.tell_events(events)
+            self._attend(watch, config)
         journal.on_rest = self._sink.hasten
         self._sink.on_room = self._committed
-        if watch is not None:
-            watch.attend(self._attention.set)
 
     def __repr__(self) -> str:
         return f"PartitionCrawl({self._partition}, {self._journal!r})"
+
+    def _attend(self, watch: PartitionWatch, config: CommandConfig) -> None:
+        """Tell the caller what happens, and do what it asks."""
+        watch.attend(self._attention.set)
+        level, common = config.watching.level, {"partition": self._partition}
+        events = Events(level=level, receive=watch.tell, clock=time.time, common=common)
+        self._session.tell_events(events)
+        if config.watching.live.number is not None:
+            self._session.show_hosts()
+        watch.obey(self._session.control)
 
     def run(self, deadline: float | None) -> Manifest:
         """Crawl, and return what is committed in the end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.engine.partition_messages import CallEnd, Message, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
@@ -68,6 +69,11 @@ class PartitionHandle:
         if self.process is not None:
             hold = self._held and wish in (Wish.GO_ON, Wish.FINISH)
             self.process.tell(Wish.HOLD if hold else wish)
+
+    def control(self, control: Control) -> None:
+        """Pass on what a person asks, if a process runs."""
+        if self.process is not None:
+            self.process.tell(control)
 
     def hold(self, held: bool, wish: Wish) -> None:
         """Let the process start nothing for now, or go on as is wished."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.model.event import Event
 from crawler.store.forms import OutputTarget
 
@@ -96,6 +97,9 @@ class PartitionWatch(Protocol):
 
     def attend(self, call: Callable[[], None]) -> None:
         """Call `call`, from any thread, whenever `look` should be called at once."""
+
+    def obey(self, act: Callable[[Control], None]) -> None:
+        """Call `act`, from any thread, with what a person asks, and has asked already."""
 
     def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
         """Take the progress, about twice a second, and return what is wanted.

@@ -19,6 +19,7 @@ from typing import Any
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import Manifest, Wish
@@ -39,6 +40,9 @@ class ParentWatch:
         self._wish = Wish.GO_ON
         self._attend: Callable[[], None] | None = None
         self._end = CallEnd()
+        self._obeying = threading.Lock()
+        self._act: Callable[[Control], None] | None = None
+        self._asked: list[Control] = []
 
     def __repr__(self) -> str:
         return f"ParentWatch({self._wish})"
@@ -54,6 +58,13 @@ class ParentWatch:
         self._attend = call
         if self._wish is not Wish.GO_ON:
             call()
+
+    def obey(self, act: Callable[[Control], None]) -> None:
+        """Call `act` with what a person asks, and has asked already."""
+        with self._obeying:
+            self._act = act
+            for control in self._asked:
+                act(control)
 
     def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
         """Send the progress; return the parent's wish."""
@@ -84,10 +95,20 @@ class ParentWatch:
 
     def _follow(self) -> None:
         """Follow the parent's wishes until it has gone."""
-        while (wish := self._line.hear()) is not None:
-            self._wish = wish
+        while (heard := self._line.hear()) is not None:
+            if isinstance(heard, Control):
+                self._obeyed(heard)
+                continue
+            self._wish = heard
             if self._attend is not None:
                 self._attend()
+
+    def _obeyed(self, control: Control) -> None:
+        with self._obeying:
+            if self._act is None:
+                self._asked.append(control)
+            else:
+                self._act(control)
 
     def _listen(self) -> None:
         self._follow()

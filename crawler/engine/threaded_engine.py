@@ -15,6 +15,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
+from crawler.core.control import Control
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import Fetch, Idle, Wait
@@ -115,6 +116,12 @@ class ThreadedEngine(Steps):
         """Report by how much a regular check was late."""
         with self._changed:
             self._core.capacity.look(late, perf_counter())
+
+    def control(self, control: Control) -> None:
+        """Do what a person asks."""
+        with self._changed:  # kept while writing, as in `stop`
+            self._emit(self._core.control(control, perf_counter()))
+            self._changed.notify_all()
 
     def wake(self) -> None:
         """Check again what may start."""

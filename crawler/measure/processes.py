@@ -69,6 +69,11 @@ def peak_rss(pids: list[int]) -> int:
     return sum(1024 * _field(_text(f"{pid}/status"), "VmHWM:") for pid in pids)
 
 
+def rss(pids: list[int]) -> int:
+    """Return the bytes that processes have in memory now; shared ones count for each."""
+    return sum(1024 * _field(_text(f"{pid}/status"), "VmRSS:") for pid in pids)
+
+
 def pss(pids: list[int]) -> int:
     """Return bytes, with shared ones divided among their users (proportional set size)."""
     return sum(1024 * _field(_text(f"{pid}/smaps_rollup"), "Pss:") for pid in pids)

@@ -57,6 +57,7 @@ class Kind(StrEnum):
     TRAP = "trap"  # too many similar pages
     THROTTLED = "throttled"  # its host asks for a longer pause than is allowed
     HOST_DOWN = "host_down"  # its host never answered, or not again in time
+    EXCLUDED = "excluded"  # a person had its host skipped while the crawl ran
     OUT_OF_SCOPE = "out_of_scope"  # it redirects out of scope
     UNCERTAIN = "uncertain"  # not to be repeated, and sent before the crawl was killed
     CANCELLED = "cancelled"  # in flight when the drain deadline ended

@@ -61,10 +61,23 @@ class WatchingConfig(Options):
         common=True,
     )
 
+    live: ListenPort = _option(
+        ListenPort(),
+        "Show the crawl in a browser, on this port of 127.0.0.1; 0 takes a free one.",
+        metavar="PORT",
+        common=True,
+    )
+    live_address: str = _option(
+        "127.0.0.1", "Address of --live; one that others reach needs --live-public, too."
+    )
+    live_public: bool = _option(False, "Let --live-address be reached from other machines.")
+
     def __post_init__(self) -> None:
         self.settle()
 
     @property
     def level(self) -> Level:
         """The least level that anybody wants to know of."""
+        if self.live.number is not None:
+            return Level.DEBUG
         return Level[self.log_level.upper()] if self.log else Level.OFF

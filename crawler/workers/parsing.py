@@ -147,6 +147,10 @@ class Parsing:
         above = f"{size // 1000} KB" if size >= 1000 else f"{size} bytes"
         return f"auto: {pooled} for pages above {above}, inline below"
 
+    def queue(self) -> int:
+        """Return the number of batches that wait for a worker."""
+        return self._pool.statistics().waiting if self._pool is not None else 0
+
     def worker_cpu_seconds(self) -> float:
         """Return the CPU time of the parser processes so far."""
         return self._pool.cpu_seconds() if self._pool is not None else 0.0

@@ -16,6 +16,7 @@ import pytest
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
+from crawler.core.control import Control
 from crawler.core.ownership import Ownership
 from crawler.engine.parallel_output import Forwarded
 from crawler.engine.partition import crawl_partition
@@ -202,6 +203,9 @@ class LateCall:
     def announce(self, line: str) -> None:
         pass
 
+    def obey(self, act: Callable[[Control], None]) -> None:
+        pass
+
     def tell(self, event: Event) -> None:
         pass
 
@@ -273,6 +277,9 @@ class Member:
         return self.wish
 
     def announce(self, line: str) -> None:
+        pass
+
+    def obey(self, act: Callable[[Control], None]) -> None:
         pass
 
     def tell(self, event: Event) -> None:
