@@ -198,7 +198,7 @@ def _hosts_table(taken: Snapshot) -> dict[str, object]:
     made = _table(
         "hosts",
         "Hosts at work",
-        ["Host", "Waiting", "In flight", "Requests", "Latency", "Why it waits"],
+        ["Host", "Why it waits", "Waiting", "In flight", "Requests", "Latency"],
         ((each.host, _host(each, paused=taken.paused)) for each in hosts),
     )
     skip = {"command": "skip", "name": "Skip", "sure": "Really skip?"}
@@ -213,9 +213,9 @@ def _host(host: ShownHost, *, paused: bool) -> list[Cell]:
     numbers = (host.waiting, host.in_flight, host.requests)
     return [
         host.host,
+        f"{words}{soon}",
         *(_number(number) for number in numbers),
         {"text": latency, "number": host.latency},
-        f"{words}{soon}",
     ]
 
 
