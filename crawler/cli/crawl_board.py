@@ -13,8 +13,8 @@ from crawler.cli.bound import bound_by
 from crawler.cli.progress import Rates, RateWindow, share_done, time_left
 from crawler.cli.status_command import WAITS
 from crawler.cli.unit_formats import count, duration, megabytes, milliseconds
+from crawler.core.by_hand import Command, CrawlControl, ShownHost
 from crawler.core.collector import Snapshot
-from crawler.core.control import Command, Control, ShownHost
 from crawler.core.waiting import WaitReason
 from crawler.measure.processes import rss, tree
 from crawler.model.command_config import CommandConfig
@@ -39,7 +39,7 @@ class BoardSource:
 
     statistics: Callable[[], Snapshot]
     expected: Callable[[], int | None]
-    control: Callable[[Control], None]
+    control: Callable[[CrawlControl], None]
     partitions: Callable[[], Sequence[PartitionRow]] = field(default=tuple)
 
 
@@ -89,7 +89,7 @@ class CrawlBoard:
         else:
             host = ""
         self._stopping = self._stopping or known[command] is Command.STOP
-        source.control(Control(known[command], host))
+        source.control(CrawlControl(known[command], host))
         return _DONE[known[command]].format(host=host)
 
     def _made(

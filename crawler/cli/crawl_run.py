@@ -20,8 +20,8 @@ from crawler.cli.screen_choice import screen
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
@@ -58,7 +58,7 @@ class Session(Protocol):
     def show_hosts(self) -> None:
         """Have the statistics show hosts."""
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Do what a person asks."""
 
     def partitions(self) -> Sequence[tuple[int, bool, Snapshot]]:

@@ -7,8 +7,8 @@ from contextlib import ExitStack, contextmanager
 from time import time
 from typing import Protocol
 
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.model.command_config import CommandConfig
 from crawler.model.event import Event, Events, Level
 from crawler.model.version import VERSION
@@ -23,7 +23,7 @@ class WatchedSession(Protocol):
     def show_hosts(self) -> None:
         """Have the statistics show hosts."""
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Do what a person asks."""
 
     def partitions(self) -> Sequence[tuple[int, bool, Snapshot]]:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
+from crawler.core.by_hand import ShownHost
 from crawler.core.changes import Earlier
-from crawler.core.control import ShownHost
 from crawler.core.durations import DurationDistribution, DurationHistogram
 from crawler.core.end_causes import Cause, CauseTally
 from crawler.core.rules import Ended

@@ -35,10 +35,10 @@ from typing import assert_never
 from crawler.core import ends
 from crawler.core.audit import Audit, Totals
 from crawler.core.bottleneck import Limit
+from crawler.core.by_hand import Command, CrawlControl
 from crawler.core.capacity import Capacity
 from crawler.core.changes import Changes, Earlier, Lasting
 from crawler.core.collector import Snapshot, StatisticsCollector
-from crawler.core.control import Command, Control
 from crawler.core.discovery import Discovery
 from crawler.core.domain import SuffixList
 from crawler.core.frontier import Frontier, Withdrawal
@@ -447,7 +447,7 @@ class CrawlCore:
 
     # -- by hand
 
-    def control(self, control: Control, now: float) -> tuple[Final, ...]:
+    def control(self, control: CrawlControl, now: float) -> tuple[Final, ...]:
         """Do what a person asks; return the first outcomes of a host that is skipped."""
         self._events.tell(Level.INFO, control.command.value, host=control.host)
         most = self.capacity.most

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from crawler.core.audit import Audit
 from crawler.core.backlog import Backlog
 from crawler.core.bottleneck import Limit
-from crawler.core.control import SHOWN, ShownHost
+from crawler.core.by_hand import SHOWN, ShownHost
 from crawler.core.host import OPEN, PARKED, READY, TIMED, Address, Host, HostGate
 from crawler.core.host_state import HostState, nothing_known
 from crawler.core.waiting import WaitingHost

@@ -18,7 +18,7 @@ from math import inf
 from time import perf_counter
 from typing import Protocol, TypeVar, cast
 
-from crawler.core.control import Control
+from crawler.core.by_hand import CrawlControl
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import Fetch, Idle, Wait
@@ -118,7 +118,7 @@ class AsyncEngine(Steps):
             slot.cancel()
         self._wake.set()
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Do what a person asks."""
         self._emit(self._core.control(control, perf_counter()))
         self._wake.set()

@@ -29,9 +29,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, assert_never
 
 from crawler.core.audit import Audit, Totals
+from crawler.core.by_hand import Command, CrawlControl
 from crawler.core.changes import Lasting
 from crawler.core.collector import Snapshot
-from crawler.core.control import Command, Control
 from crawler.core.crawl_core import CrawlCore, ignore
 from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
@@ -134,7 +134,7 @@ class CrawlSession:
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
         self._events = NO_EVENTS
-        self._early: list[Control] = []
+        self._early: list[CrawlControl] = []
         self._queue: Callable[[], int] = int
         sink.on_room = self.wake
         if lasting is not None:
@@ -354,7 +354,7 @@ class CrawlSession:
         self._sink.end_within(LAST_WRITES)
         self._command(lambda engine: engine.cancel)
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Do what a person asks, as soon as the crawl runs."""
         if control.command is Command.STOP:
             self.overdue = True

@@ -16,8 +16,8 @@ from time import perf_counter
 from typing import Protocol
 
 from crawler.core.audit import Totals
+from crawler.core.by_hand import Command, CrawlControl, in_force
 from crawler.core.collector import Snapshot
-from crawler.core.control import Command, Control, in_force
 from crawler.core.merged import merged, summed_totals
 from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
@@ -87,7 +87,7 @@ class ParallelCrawl:
         self._ends_at = inf
         self.overdue = False
         self._events = NO_EVENTS
-        self._asked: list[Control] = []  # that a process which starts has to know of
+        self._asked: list[CrawlControl] = []  # that a process which starts has to know of
 
     def __repr__(self) -> str:
         return f"ParallelCrawl({self._handles!r})"
@@ -147,7 +147,7 @@ class ParallelCrawl:
         self._end_within(LAST_WRITES)
         self._want(Wish.STOP_NOW)
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Have all partitions do what a person asks."""
         if control.command is Command.STOP:
             self.overdue = True

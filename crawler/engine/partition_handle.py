@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.engine.partition_messages import CallEnd, Message, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish
 from crawler.runtime.companion import Companion, ended, obituary
@@ -70,7 +70,7 @@ class PartitionHandle:
             hold = self._held and wish in (Wish.GO_ON, Wish.FINISH)
             self.process.tell(Wish.HOLD if hold else wish)
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Pass on what a person asks, if a process runs."""
         if self.process is not None:
             self.process.tell(control)

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any, Protocol
 
 from crawler.core.audit import Totals
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.model.event import Event
 from crawler.store.forms import OutputTarget
 
@@ -98,7 +98,7 @@ class PartitionWatch(Protocol):
     def attend(self, call: Callable[[], None]) -> None:
         """Call `call`, from any thread, whenever `look` should be called at once."""
 
-    def obey(self, act: Callable[[Control], None]) -> None:
+    def obey(self, act: Callable[[CrawlControl], None]) -> None:
         """Call `act`, from any thread, with what a person asks, and has asked already."""
 
     def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:

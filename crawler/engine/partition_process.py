@@ -18,8 +18,8 @@ from time import monotonic
 from typing import Any
 
 from crawler.core.audit import Totals
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.engine.partition import crawl_partition
 from crawler.engine.partition_messages import CallEnd, PartitionCall, ProgressReport
 from crawler.engine.partition_plan import Manifest, Wish
@@ -41,8 +41,8 @@ class ParentWatch:
         self._attend: Callable[[], None] | None = None
         self._end = CallEnd()
         self._obeying = threading.Lock()
-        self._act: Callable[[Control], None] | None = None
-        self._asked: list[Control] = []
+        self._act: Callable[[CrawlControl], None] | None = None
+        self._asked: list[CrawlControl] = []
 
     def __repr__(self) -> str:
         return f"ParentWatch({self._wish})"
@@ -59,7 +59,7 @@ class ParentWatch:
         if self._wish is not Wish.GO_ON:
             call()
 
-    def obey(self, act: Callable[[Control], None]) -> None:
+    def obey(self, act: Callable[[CrawlControl], None]) -> None:
         """Call `act` with what a person asks, and has asked already."""
         with self._obeying:
             self._act = act
@@ -96,14 +96,14 @@ class ParentWatch:
     def _follow(self) -> None:
         """Follow the parent's wishes until it has gone."""
         while (heard := self._line.hear()) is not None:
-            if isinstance(heard, Control):
+            if isinstance(heard, CrawlControl):
                 self._obeyed(heard)
                 continue
             self._wish = heard
             if self._attend is not None:
                 self._attend()
 
-    def _obeyed(self, control: Control) -> None:
+    def _obeyed(self, control: CrawlControl) -> None:
         with self._obeying:
             if self._act is None:
                 self._asked.append(control)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Protocol
 
-from crawler.core.control import Control
+from crawler.core.by_hand import CrawlControl
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import Fetch, Idle, Wait
@@ -117,7 +117,7 @@ class ThreadedEngine(Steps):
         with self._changed:
             self._core.capacity.look(late, perf_counter())
 
-    def control(self, control: Control) -> None:
+    def control(self, control: CrawlControl) -> None:
         """Do what a person asks."""
         with self._changed:  # kept while writing, as in `stop`
             self._emit(self._core.control(control, perf_counter()))

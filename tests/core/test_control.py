@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawler.core.control import Command, Control, in_force
+from crawler.core.by_hand import Command, CrawlControl, in_force
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.step import BUSY, Fetch, Wait
 from crawler.model.outcome import Failed, Kind, Page, Skipped
@@ -13,8 +13,8 @@ from crawler.model.url import Seed
 from tests.core.play import Ended, Play, always, failed, page
 from tests.core.test_outages import HOST, kinds, pages
 
-PAUSE, RESUME = Control(Command.PAUSE), Control(Command.RESUME)
-SLOWER, FASTER = Control(Command.SLOWER), Control(Command.FASTER)
+PAUSE, RESUME = CrawlControl(Command.PAUSE), CrawlControl(Command.RESUME)
+SLOWER, FASTER = CrawlControl(Command.SLOWER), CrawlControl(Command.FASTER)
 
 
 def full(*entries: str, **options: object) -> CrawlCore:
@@ -51,7 +51,7 @@ def test_a_paused_crawl_can_be_stopped() -> None:
     """A run always ends; and what has been stopped is not paused any more."""
     core = full(*pages(20), per_host=8)
     core.control(PAUSE, 0.0)
-    ended = core.control(Control(Command.STOP), 0.0)
+    ended = core.control(CrawlControl(Command.STOP), 0.0)
     assert len(ended) == 20 and {each.kind for each in ended} == {Kind.INTERRUPTED}
     core.control(PAUSE, 0.0)
     assert core.next(0.0).name == "DONE" and not core.statistics(0.0).paused
@@ -75,7 +75,7 @@ def test_a_skipped_host_is_left_for_good() -> None:
     core = full(*pages(5), other, per_host=2)
     third, first, second = sorted(started(core), key=lambda each: each.url.host == "a.example")
     assert third.url.href == other
-    ended = core.control(Control(Command.SKIP, HOST), 0.0)
+    ended = core.control(CrawlControl(Command.SKIP, HOST), 0.0)
     assert {type(each) for each in ended} == {Skipped}
     assert [each.kind for each in ended] == [Kind.EXCLUDED] * 3
     (done,) = core.finish(first, page(first), 0.0)
@@ -93,7 +93,7 @@ def test_a_skipped_host_is_left_for_good() -> None:
 def test_a_host_that_comes_later_is_skipped_too() -> None:
     """Also one that was not known, or was forgotten, when it was skipped."""
     play = Play(always)
-    play.core.control(Control(Command.SKIP, HOST), 0.0)
+    play.core.control(CrawlControl(Command.SKIP, HOST), 0.0)
     assert kinds(play.run(*pages(3), "http://b.example/")) == {Kind.EXCLUDED: 3, None: 1}
     assert not play.asked()[1:]
 
@@ -109,7 +109,7 @@ def test_a_host_that_is_away_can_be_skipped() -> None:
 
     def skipping(request: Request, now: float) -> Ended:
         if now > 20.0:
-            play.finals += play.core.control(Control(Command.SKIP, HOST), now)
+            play.finals += play.core.control(CrawlControl(Command.SKIP, HOST), now)
         return answer(request, now)
 
     play._answer = skipping
@@ -126,14 +126,14 @@ def test_a_host_that_is_away_can_be_skipped() -> None:
         ([PAUSE, PAUSE, RESUME, RESUME], []),
         ([SLOWER, SLOWER, FASTER], [SLOWER]),
         ([FASTER, RESUME], []),
-        ([Control(Command.SKIP, "a")] * 2 + [PAUSE], [Control(Command.SKIP, "a"), PAUSE]),
+        ([CrawlControl(Command.SKIP, "a")] * 2 + [PAUSE], [CrawlControl(Command.SKIP, "a"), PAUSE]),
     ],
 )
 def test_a_process_that_starts_again_is_told_what_is_in_force(
-    asked: list[Control], left: list[Control]
+    asked: list[CrawlControl], left: list[CrawlControl]
 ) -> None:
     """Opposites cancel out, and what was asked twice is told once."""
-    found: list[Control] = []
+    found: list[CrawlControl] = []
     for control in asked:
         found = in_force(found, control)
     assert found == left

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from crawler.core.audit import Totals
+from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.control import Control
 from crawler.core.ownership import Ownership
 from crawler.engine.parallel_output import Forwarded
 from crawler.engine.partition import crawl_partition
@@ -203,7 +203,7 @@ class LateCall:
     def announce(self, line: str) -> None:
         pass
 
-    def obey(self, act: Callable[[Control], None]) -> None:
+    def obey(self, act: Callable[[CrawlControl], None]) -> None:
         pass
 
     def tell(self, event: Event) -> None:
@@ -279,7 +279,7 @@ class Member:
     def announce(self, line: str) -> None:
         pass
 
-    def obey(self, act: Callable[[Control], None]) -> None:
+    def obey(self, act: Callable[[CrawlControl], None]) -> None:
         pass
 
     def tell(self, event: Event) -> None:

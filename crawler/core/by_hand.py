@@ -24,7 +24,7 @@ class Command(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class CrawlControl:
     """One request; `host` is the key of the host to skip."""
 
     command: Command
@@ -47,7 +47,7 @@ _OPPOSITE = {
 }
 
 
-def in_force(asked: Sequence[Control], control: Control) -> list[Control]:
+def in_force(asked: Sequence[CrawlControl], control: CrawlControl) -> list[CrawlControl]:
     """Return what is still in force once `control` was asked, too: opposites cancel out."""
     kept = list(asked)
     opposite = _OPPOSITE.get(control.command)
