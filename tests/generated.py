@@ -12,7 +12,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from crawler.cli import toml
-from crawler.cli.crawl_command import TITLE
+from crawler.cli.crawl_entry import TITLE
 from crawler.cli.crawl_spelling import CRAWL
 from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig

@@ -1,7 +1,4 @@
-"""The commands, one file each. Errors become one line.
-
-A command's implementation is imported when it runs, so that `crawler --help` stays quick.
-"""
+"""Run one command. Errors become one line."""
 
 from __future__ import annotations
 
@@ -9,52 +6,21 @@ import os
 import sys
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
-from typing import Annotated, Literal
-
-from cyclopts import App, CycloptsError, Parameter
 
 from crawler.cli.asking import blocked
-from crawler.cli.crawl_flags import CommandWithOptions
-from crawler.cli.help_text import EVERYTHING, HELP_FLAGS, VERSION_FLAGS, shorten
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.variables import unknown
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.output import printable
-from crawler.model.version import VERSION
-
-_HELP = "Crawl lists of web pages quickly and politely, and lose nothing."
-_MOCK_HELP = "Serve a mock web on loopback, and score crawls of it."
-_LOAD_HELP = "Load test a server, and check that the figures can be trusted."
-_COMPARE_HELP = "Compare async, threads and processes, with measurements that can be trusted."
-_COMPLETION_HELP = (
-    "Print a shell script that completes commands, options and values.\n\n"
-    "For example:\n\n"
-    '  eval "$(crawler completion bash)"           # in ~/.bashrc\n'
-    "  crawler completion zsh >~/.zfunc/_crawler   # a folder of $fpath\n"
-    "  crawler completion fish >~/.config/fish/completions/crawler.fish\n"
-)
-_MODULES = {
-    "crawl": "crawler.cli.crawl_command",
-    "fetch": "crawler.cli.fetch",
-    "status": "crawler.cli.status_command",
-    "retry": "crawler.cli.retry_command",
-    "summary": "crawler.cli.summary_command",
-    "doctor": "crawler.cli.doctor_command",
-}
-_ELSEWHERE = ("mock", "load", "compare")  # groups of commands, each with an application
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return the exit code. Raises `KeyboardInterrupt` if interrupted."""
     for line in unknown():
         print(f"crawler: {printable(line)}", file=sys.stderr)
-    words = _spoken(arguments)
     try:
         with blocked():
-            return _dispatch(words)
-    except CycloptsError as error:
-        return _fail(str(error), ExitCode.USAGE)
+            return _dispatch(arguments)
     except CrawlerError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:
@@ -65,98 +31,26 @@ def run(arguments: Sequence[str]) -> int:
             return ExitCode.FINISHED
         raise
     except Exception as error:
-        if "--debug" in words:
+        if "--debug" in arguments:
             show_traceback(error)
         text = f"unexpected {type(error).__name__}: {error}; --debug shows where"
         return _fail(text, ExitCode.ENVIRONMENT)
 
 
-def _spoken(arguments: Sequence[str]) -> list[str]:
-    """Return the words, with `help COMMAND` as `COMMAND --help`, and `--all` as `--help-all`."""
-    words = list(arguments)
-    if words[:1] != ["help"]:
-        return words
-    flag = EVERYTHING if "--all" in words else "--help"
-    return [*(word for word in words if word not in ("help", "--all")), flag]
+def _dispatch(words: Sequence[str]) -> int:
+    from crawler.cli.plain_words import read
 
+    if (plain := read(words)) is not None:
+        from crawler.cli.crawl_entry import begin
 
-def _dispatch(words: list[str]) -> int:
-    app = _app(words)
-    asked = _command(app, words)
-    shorten(app, words)
-    call = partial(app, words, exit_on_error=False, print_error=False, verbose=False)
-    if not isinstance(asked, CommandWithOptions):
-        return _code(call())
-    try:
-        _narrow(asked, words)
-        return _code(call())
-    except CycloptsError:
-        asked.widen()  # the error names options, perhaps a closer one
-        return _code(call())
-    finally:
-        asked.widen()
+        call = partial(begin, *plain.seeds, **plain.options)
+    else:
+        from crawler.cli.commands import dispatch
 
-
-def _narrow(command: object, words: Sequence[str]) -> None:
-    if isinstance(command, CommandWithOptions) and not set(HELP_FLAGS) & set(words):
-        command.narrow(words)
-
-
-def _command(app: App, words: Sequence[str]) -> object:
-    """Return the command that the words ask for, None if it is a group of commands."""
-    _, apps, _ = app.parse_commands(words)
-    return apps[-1].default_command
-
-
-def _code(result: object) -> int:
+        call = partial(dispatch, words)
+    code = call()
     sys.stdout.flush()
-    return result if isinstance(result, int) else ExitCode.FINISHED
-
-
-def _app(words: Sequence[str]) -> App:
-    """Return the application; only the command that is asked for is imported."""
-    app = App(
-        name="crawler",
-        help=_HELP,
-        version=VERSION,
-        version_flags=VERSION_FLAGS,
-        help_flags=HELP_FLAGS,
-        help_format="plaintext",
-        result_action="return_value",
-        suppress_keyboard_interrupt=False,
-    )
-    asked = next((word for word in words if not word.startswith("-")), "")
-    for name, place in _MODULES.items():
-        if asked in _ELSEWHERE or (asked in _MODULES and asked != name):
-            app.command(f"{place}:{name}", name=name)  # imported if ever it is needed
-            continue
-        module = import_module(place)
-        command = getattr(module, name)
-        if asked == name:
-            _narrow(command, words)  # before the library looks at each option
-        app.command(command, help=module.HELP, usage=module.USAGE)
-    app.command("crawler.cli.mock.mock_app:app", name="mock", help=_MOCK_HELP)
-    app.command("crawler.cli.load.load_app:app", name="load", help=_LOAD_HELP)
-    app.command("crawler.cli.compare.compare_app:app", name="compare", help=_COMPARE_HELP)
-    app["--help"].help = f"Show the common options of a command; {EVERYTHING} shows all."
-    app["--version"].help = "Show the version."
-    _add_completion(app)
-    return app
-
-
-def _add_completion(app: App) -> None:
-
-    def completion(
-        shell: Annotated[
-            Literal["bash", "zsh", "fish"], Parameter(help="Shell of the script.", metavar="SHELL")
-        ],
-    ) -> int:
-        script = app.generate_completion(prog_name="crawler", shell=shell)
-        # Bash completes file names by itself where nothing else fits, if it is told to.
-        print(script.replace("complete -F ", "complete -o default -F "), end="")
-        return ExitCode.FINISHED
-
-    app.command(completion, help=_COMPLETION_HELP, usage="Usage: crawler completion bash|zsh|fish")
+    return code
 
 
 def _fail(problem: str, code: int) -> int:

@@ -10,71 +10,19 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 from cyclopts import Group, Parameter, Token
 
 from crawler.cli.help_text import UNCOMMON
-from crawler.model.option import Option, OptionError, Options
+from crawler.cli.spelling import Spelling
+from crawler.model.option import Option, OptionError
 from crawler.model.units import Unit
 
 Command = Callable[..., int]
 
 _LONGEST_DEFAULT = 40
-
-
-C = TypeVar("C", bound=Options)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spelling(Generic[C]):
-    """The spelling of a configuration class's options in TOML, environment and help.
-
-    table: their TOML table. prefix: the prefix of environment variables. use: the command that
-    reads the file. example: an option for explanations. defaults: those that differ on the command
-    line. lead: groups of flags that come before the class's own sections. unset: options whose
-    default means "not given", with the error text for setting them to it.
-    """
-
-    config: type[C]
-    table: str
-    prefix: str
-    use: str
-    example: str
-    defaults: Mapping[str, object] = field(default_factory=dict)
-    lead: tuple[str, ...] = ()
-    unset: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def options(self) -> Mapping[str, Option]:
-        """Every option by name, in the order of the fields."""
-        return self.config.options()
-
-    def variable(self, name: str) -> str:
-        """Return an option's environment variable: `CRAWLER_PER_HOST`."""
-        return self.prefix + name.upper()
-
-    def default(self, spec: Option) -> Any:
-        """Return the option's default on the command line."""
-        return self.defaults.get(spec.name, spec.default)
-
-    def check(self, spec: Option, value: object) -> Any:
-        """Return a given value in the option's own type; raises `OptionError`."""
-        checked = spec.check(value)
-        if not self.written(spec, checked):
-            raise spec.fail(self.unset[spec.name])
-        return checked
-
-    def written(self, spec: Option, value: object) -> bool:
-        """Return whether a value can be written down, as opposed to one that means "not given"."""
-        return spec.name not in self.unset or value != spec.default
-
-    def group(self, section: str) -> Group:
-        """Return the help's group for a section; the leading ones come first."""
-        sections = [*self.lead, *(spec.section for spec in self.options.values())]
-        return Group(section, sort_key=sections.index(section))
 
 
 def lists(group: Group) -> Parameter:
@@ -140,7 +88,7 @@ class CommandWithOptions:
                 name
                 for name, spec in self._spelling.options.items()
                 if spec.short  # may be one letter of several
-                or not flags.isdisjoint((spec.flag, _negative(spec)))
+                or not flags.isdisjoint((spec.flag, spec.negative))
                 or self._spelling.variable(name) in os.environ
             }
         )
@@ -206,15 +154,11 @@ def _parameter(spelling: Spelling[Any], spec: Option, show: bool) -> Parameter:
         show=show,
         metavar=_metavar(spec),
         show_choices=False,
-        negative=_negative(spec) if default is True else "",
+        negative=spec.negative if default is True else "",
         allow_repeating=True,
         allow_leading_hyphen=spec.type is not bool,
         consume_multiple=False,
     )
-
-
-def _negative(spec: Option) -> str:
-    return f"--no-{spec.flag[2:]}"
 
 
 _METAVARS: Mapping[Any, str] = {
@@ -233,10 +177,8 @@ def _metavar(spec: Option) -> str:
 
 def _converter(spelling: Spelling[Any], spec: Option) -> Callable[[Any, Sequence[Token]], Any]:
     def convert(_: Any, tokens: Sequence[Token]) -> Any:
-        texts = [token.value for token in tokens]
-        value = texts if spec.type == tuple[str, ...] else texts[-1]
         try:
-            return spelling.check(spec, value)
+            return spelling.read(spec, [token.value for token in tokens])
         except OptionError as error:
             raise ValueError(error.problem) from error
 

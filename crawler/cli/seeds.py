@@ -54,6 +54,6 @@ def _switches(
 
 
 def _hint(switch: Option) -> str:
-    off = f"--no-{switch.flag[2:]} turns it off"
+    off = f"{switch.negative} turns it off"
     cure = off if switch.default else "leave it out to have none"
     return f"; {switch.flag} takes no value, {cure}"

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from crawler.cli.crawl_flags import C, Spelling
+from crawler.cli.spelling import C, Spelling
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import Option, OptionError, closest
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
-from crawler.cli.crawl_flags import Spelling
+from crawler.cli.spelling import Spelling
 
 _PREFIX = "CRAWLER_"
 _CRAWL = "crawler.cli.crawl_spelling:CRAWL"

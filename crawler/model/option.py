@@ -69,6 +69,11 @@ class Option:
         return "--" + self.name.replace("_", "-")
 
     @property
+    def negative(self) -> str:
+        """The flag that turns a switch off: `--no-adapt`."""
+        return f"--no-{self.flag[2:]}"
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The values of a `Literal`; empty for other types."""
         return get_args(self.type) if get_origin(self.type) is Literal else ()

@@ -9,16 +9,17 @@ from typing import Any
 import pytest
 
 from crawler.cli import crawl_run as run_module
-from crawler.cli import main
+from crawler.cli import main, plain_words
 from crawler.cli.compare.compare_spelling import COMPARE
 from crawler.cli.crawl_command import crawl
-from crawler.cli.crawl_flags import CommandWithOptions, Spelling, table
+from crawler.cli.crawl_flags import CommandWithOptions, table
 from crawler.cli.crawl_run import Order
 from crawler.cli.crawl_spelling import CRAWL
 from crawler.cli.load.load_session import LOAD
 from crawler.cli.mock.mock_app import app as mock_app
 from crawler.cli.mock.mock_web import MOCK
 from crawler.cli.mock.serve import COMMANDS
+from crawler.cli.spelling import Spelling
 from crawler.model.command_config import CommandConfig, WorkerCount
 from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
@@ -102,6 +103,50 @@ def test_every_option_has_its_flag_and_variable(
             for variable, word in words.items():
                 patch.setenv(variable, word)
             assert settled(orders).values() == expected
+
+
+PLAIN = [
+    "",
+    "http://b.test/?a=-b#c b.test",
+    "-i x.txt --input y.gz --input=- -i - -o a.jsonl --output=b.csv -o -",
+    "-q -c 7 --concurrency 8 --delay=1m30s --max-body 10MB",
+    "--config polite --no-adapt --follow --follow --unlimited",
+    "-H A:b --header C:d --header=E:f=g",
+    "--engine threaded c.test --sitemap http://a.test/s.xml --workers auto",
+]
+"""Words behind `crawl` that are read without the library."""
+
+DOUBTFUL = [
+    *("-qc7", "-c=7", "--delay -1", "--delay= -q", "--delay", "--config - ", "-", "--"),
+    *("--mock 3", "--schema", "--print-config", "--help", "-h", "--help-all", "-V", "--per-hst 3"),
+    *("--per-host x", "--follow=true", "--follow=", "--no-follow", "--config a --config b", "-o"),
+    *("-o -q", "-i --quiet", "--per_host 3", "--engine fast", "--unlimited=1"),
+]
+"""Words that are the library's."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", PLAIN)
+def test_plain_words_mean_the_same_with_and_without_the_library(
+    orders: list[Order], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """What is read without the command-line library is what the library would have read."""
+    line = ["crawl", "a.test", *words.split()]
+    assert plain_words.read(line) is not None
+    assert main(line) == ExitCode.FINISHED
+    monkeypatch.setattr(plain_words, "read", lambda _words: None)
+    assert main(line) == ExitCode.FINISHED
+    assert orders[0] == orders[1]
+
+
+def test_the_library_reads_what_is_doubtful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Help, errors, abbreviations, variables and other commands are never read by us."""
+    for words in DOUBTFUL:
+        assert plain_words.read(["crawl", "a.test", *words.split(" ")]) is None, words
+    for line in ([], ["fetch", "a.test"], ["help", "crawl"], ["--debug", "crawl"]):
+        assert plain_words.read(line) is None
+    monkeypatch.setenv("CRAWLER_PER_HOST", "3")
+    assert plain_words.read(["crawl", "a.test"]) is None
 
 
 def _switch(spec: Option) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawler.cli.crawl_flags import Spelling
+from crawler.cli.spelling import Spelling
 from crawler.compare.compare_config import CompareConfig
 
 COMPARE = Spelling(

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from crawler.cli.crawl_flags import Spelling
 from crawler.cli.load.picture import watching
+from crawler.cli.spelling import Spelling
 from crawler.load.load_config import LoadConfig
 from crawler.load.load_result import Generator, Judged, LoadResult
 from crawler.load.measured import Measured

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
 from crawler.cli import toml
-from crawler.cli.crawl_flags import Spelling
+from crawler.cli.spelling import Spelling
 from crawler.mock import MockWeb, Served, running
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.option import OptionError
