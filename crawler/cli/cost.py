@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from dataclasses import dataclass
 from typing import Self
 
 from crawler.measure.processes import peak_rss
+from crawler.model.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Cost:
     """CPU seconds and peak resident bytes.
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from crawler.cli.asking import reporting
@@ -26,6 +26,7 @@ from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.event import NO_EVENTS, Events, Level
+from crawler.model.value import value
 
 if TYPE_CHECKING:
     from crawler.engine.plugins import Plugins
@@ -105,7 +106,7 @@ class RunOutput(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Parts:
     """A crawl that is ready to run.
 
@@ -127,7 +128,7 @@ class Parts:
         return self.source.progress().expected
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Order:
     """The command line's order: the options, the URLs, the lists, the outputs.
 

@@ -7,7 +7,7 @@ numbers do not add up, it says so.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from textwrap import wrap
 from typing import Any
 
@@ -23,13 +23,14 @@ from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.model.secrets import hidden
 from crawler.model.url import masked
+from crawler.model.value import value
 
 WIDTH = 80
 
 _GLUE = "\N{NO-BREAK SPACE}"  # between a kind and its number: no line ends there
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Report:
     """The contents of the summary of a finished crawl.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from crawler.cli.unit_formats import count, counted, duration, megabytes
 from crawler.core.bottleneck import Bound
 from crawler.core.collector import Snapshot
+from crawler.model.value import value
 
 SPAN = 5.0
 """Seconds over which the rates are taken: what happens now, without jitter."""
@@ -28,7 +28,7 @@ def no_words(_bound: Bound | None) -> str:
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Rates:
     """Entries handled, pages and bytes on the wire, per second."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from crawler.model.option import Option, Options
+from crawler.model.value import value
 
 if TYPE_CHECKING:
     from cyclopts import Group
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 C = TypeVar("C", bound=Options)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Spelling(Generic[C]):
     """The spelling of a configuration class's options in TOML, environment and help.
 

@@ -8,8 +8,9 @@ something to start is bound by its CPU instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from crawler.model.value import value
 
 
 class Limit(StrEnum):
@@ -36,7 +37,7 @@ IN_FLIGHT = frozenset({Limit.PER_HOST, Limit.ADAPT, Limit.PER_IP, Limit.CONCURRE
 """Limits of requests in flight: their time may be the exchange's or the parser's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Held:
     """Seconds for which a limit held the crawl, and these times the hosts at work then."""
 
@@ -44,7 +45,7 @@ class Held:
     host_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Bound:
     """The limit that bound a crawl, and the number of hosts at work then."""
 

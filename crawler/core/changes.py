@@ -9,7 +9,7 @@ ended without its links.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from crawler.core.crawl_tables import NO_TABLES, CrawlTables
@@ -19,9 +19,10 @@ from crawler.core.seen import FingerprintSet
 from crawler.core.waiting import LookAtCrawl
 from crawler.model.request import Arrivals, Listed, Request
 from crawler.model.url import Seed, Url
+from crawler.model.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Earlier:
     """The results of earlier runs of a crawl: counts, seen URLs, and a widened scope.
 

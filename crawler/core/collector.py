@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from crawler.core.bottleneck import IN_FLIGHT, Bound, Held, Holds, Limit, bound
@@ -29,6 +29,7 @@ from crawler.model.outcome import (
     Redirected,
     Skipped,
 )
+from crawler.model.value import value
 
 _MOSTLY = 0.5  # of the time in flight
 
@@ -43,7 +44,7 @@ UNCHANGED = "unchanged"
 _WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """The state of a crawl at one moment. Times are seconds, sizes bytes.
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from crawler.model.value import value
 
 
 def _numbers() -> array[int]:
     return array("Q")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class CrawlTables:
     """Counts of traps, shapes of paths that are barren, and signatures of pages.
 

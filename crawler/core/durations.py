@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from crawler.model.value import value
 
 _SPLIT_BITS = 5
 _SPLIT = 1 << _SPLIT_BITS
@@ -17,7 +18,7 @@ _OCTAVES = 37 - _SPLIT_BITS  # up to 2^37 us: 38 hours
 _BUCKETS = _SPLIT * (_OCTAVES + 1)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DurationDistribution:
     """A frozen histogram. `counts[i]` durations fell into bucket i; `largest` is in seconds."""
 

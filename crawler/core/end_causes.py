@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crawler.model.url import masked
+from crawler.model.value import value
 
 SLOTS = 8
 _MOST_TEXT = 300  # maximum characters of an example or reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Cause:
     """The failures of one kind: an example of the URLs that failed for the usual `reason`."""
 

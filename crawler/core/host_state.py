@@ -7,12 +7,12 @@ runs can make them longer. inf stands for never.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
 from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Kind
+from crawler.model.value import value
 
 
 class ThrottleState(NamedTuple):
@@ -38,7 +38,7 @@ class BreakerState(NamedTuple):
     open_for: float = inf
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class HostState:
     """The state of one host.
 

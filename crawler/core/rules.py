@@ -11,12 +11,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from crawler.formats.robots import RobotsRules
 from crawler.model.outcome import Failed, Kind, Listing, Page, Redirect, Resolved
 from crawler.model.request import Request
 from crawler.model.transfer import Exchange
+from crawler.model.value import value
 
 LIFETIME = 86_400.0
 """Seconds that rules are valid (RFC 9309, 2.4)."""
@@ -30,7 +29,7 @@ _UNCONNECTED = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class RobotsRead:
     """The outcome of a robots.txt that was fetched and read, for the core only."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 from crawler.model.outcome import Final
@@ -17,35 +16,35 @@ class Fetch:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WriteRecord:
     """Write these outcomes, each of a URL that was not requested."""
 
     finals: tuple[Final, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Notice:
     """One line for the user: what the crawl waits for, or no longer does."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wait:
     """Start nothing for so many seconds, unless something finishes first."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refill:
     """Feed up to `room` URLs with `admit`, or say `exhausted`; asked once, until answered."""
 
     room: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Spill:
     """Keep these outside of memory, for each shelf behind those kept before.
 
@@ -55,7 +54,7 @@ class Spill:
     parts: tuple[tuple[str, tuple[Request | Listed, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Recall:
     """Return so many spilled URLs of each shelf, the oldest first; asked once, until answered.
 

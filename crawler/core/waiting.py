@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from crawler.model.value import value
 
 
 class WaitReason(StrEnum):
@@ -24,7 +25,7 @@ class WaitReason(StrEnum):
     TURN = "turn"  # other hosts come first
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class WaitingHost:
     """A host with `waiting` URLs, and the `seconds` until the next may start (0 if unknown)."""
 
@@ -35,7 +36,7 @@ class WaitingHost:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class LiveView:
     """A crawl at one moment, for those who ask from outside.
 

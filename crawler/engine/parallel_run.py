@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from crawler.engine.partition_plan import CrawlPlan
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError
 from crawler.model.url import Url
+from crawler.model.value import value
 from crawler.runtime import limits
 from crawler.runtime.leftovers import temporary_directory
 from crawler.runtime.suffixes import PublicSuffixes
@@ -48,7 +49,7 @@ _URLS = 1_000
 _BLOCK = 1 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ParallelOrder:
     """The order of a run. lasting: the same command continues it after it was ended."""
 
@@ -159,7 +160,7 @@ def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:
     return max(1, number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ParallelRun:
     """A run that is ready: what crawls, what is read and what is written."""
 

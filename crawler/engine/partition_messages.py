@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from crawler.core.audit import Totals
 from crawler.core.collector import Snapshot
 from crawler.engine.partition_plan import CrawlPlan, Manifest
 from crawler.model.errors import ExitCode
 from crawler.model.event import Event
+from crawler.model.value import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class PartitionCall:
     """One call of `crawl_partition`.
 
@@ -25,7 +26,7 @@ class PartitionCall:
     given_up: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ProgressReport:
     """The progress of a partition at a moment between `since` and `sent` (`time.monotonic`)."""
 
@@ -35,7 +36,7 @@ class ProgressReport:
     sent: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class CallEnd:
     """The end of a call: its result, or its error; `foreseen` unless that is a bug.
 

@@ -8,7 +8,7 @@ partition and its caller, so any `concurrent.futures.Executor` will do.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -16,10 +16,11 @@ from crawler.core.audit import Totals
 from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
 from crawler.model.event import Event
+from crawler.model.value import value
 from crawler.store.forms import OutputTarget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class CrawlPlan:
     """One run: its options, lists and places, the same for every partition.
 
@@ -44,7 +45,7 @@ class CrawlPlan:
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """The committed progress of one partition.
 

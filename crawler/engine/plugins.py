@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from crawler.fetch.credentials import RequestHeaders
@@ -23,13 +23,14 @@ from crawler.model.fault import Fault
 from crawler.model.headers import Headers
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Request
+from crawler.model.value import value
 from crawler.store.forms import OutputTarget
 from crawler.workers import own
 
 _CODED = frozenset(("content-encoding", "content-length", "content-type", "transfer-encoding"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Plugins:
     """The caller's parts; None stands for the package's own.
 

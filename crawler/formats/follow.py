@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from crawler.formats.simhash import likeness
 from crawler.model.document import Leads
 from crawler.model.url import Tracking, Url, canonical, fingerprint
+from crawler.model.value import value
 
 _CLOSING: Final = frozenset({"nofollow", "none"})
 _VALUED: Final = frozenset(
@@ -24,7 +24,7 @@ _VALUED: Final = frozenset(
 """Directives whose colon does not follow a crawler's name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Following:
     """The settings for following: query parameters to ignore, and the crawler's product token."""
 

@@ -11,14 +11,15 @@ the groups that apply, and a file with more refuses everything; `MAX_SITEMAPS` s
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from crawler.formats import robots_file
 from crawler.formats.robots_file import MAX_RULES
 from crawler.formats.robots_patterns import PathTarget, Patterns, Rule, path_and_query
+from crawler.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RobotsVerdict:
     """Permission for a URL, and the line that decided (from 1; 0 if none did).
 
@@ -38,7 +39,7 @@ class RobotsVerdict:
 _FREE = RobotsVerdict(True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@value(frozen=True, slots=True, kw_only=True, eq=False)
 class RobotsRules:
     """The rules of one host for one crawler.
 

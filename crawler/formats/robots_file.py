@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from crawler.formats.robots_patterns import Rule
+from crawler.model.value import value
 
 MAX_BYTES = 500 * 1024
 """Maximum octets read; RFC 9309, 2.5 asks for at least as many.
@@ -58,7 +58,7 @@ _RECORD = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Said:
     """The records of a file for one agent.
 
@@ -74,8 +74,8 @@ class Said:
 def read(body: bytes, agent: str) -> Said:
     """Read a file for a crawler that calls itself `agent`: its own groups, else those of `*`."""
     reader = _GroupReader(product_token(agent))
-    for line, name, value in _records(body):
-        reader.take(line, name, value)
+    for record in _records(body):
+        reader.take(*record)
     return reader.said()
 
 

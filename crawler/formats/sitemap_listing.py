@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from crawler.formats.charset import declared
@@ -19,6 +18,7 @@ from crawler.formats.sitemap import MAX_BYTES, Form, locations
 from crawler.formats.unpacking import GZIP, PackedPart, Unpacker, member
 from crawler.model.document import RawResponse
 from crawler.model.url import Url, join
+from crawler.model.value import value
 
 MAX_LOCATIONS: Final = 50_000
 """Maximum URLs of a sitemap, and sitemaps of an index; sitemaps.org, "Sitemap index files"."""
@@ -35,7 +35,7 @@ _UNPACKED: Final = 65_536
 _WEB = re.compile(r"https?:", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Sitemap:
     """The http(s) URLs of `pages`, or, if it is an index, of `sitemaps`.
 

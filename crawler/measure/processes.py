@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from crawler.model.value import value
 
 _PROC = Path("/proc")
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Busy:
     """CPU seconds in the program and in the kernel."""
 
@@ -28,7 +29,7 @@ class Busy:
         return self.user + self.system
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Switches:
     """Context switches: because it waited, and because others wanted the core."""
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, field, fields
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, Self, cast, get_args, get_origin, get_type_hints
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.units import COUNT, NUMBER, Unit
+from crawler.model.value import value
 
 
 class OptionError(ConfigurationError):
@@ -46,7 +47,7 @@ def group(config: type[Options]) -> Any:
     return field(default=config(), metadata={"group": config})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Option:
     """One option, read from its field. `type` is the resolved annotation."""
 

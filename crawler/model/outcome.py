@@ -10,7 +10,7 @@ was parsed and are spliced in, so that long lists of links are encoded once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
@@ -122,7 +122,7 @@ class Received:
     response: RawResponse
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ParseFault:
     """A page whose parsing failed: `kind` is PARSE, PARSE_TIMEOUT or PARSE_CRASH."""
 
@@ -323,7 +323,7 @@ class Page(_Requested):
         return self.title or ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Redirect:
     """A response that points elsewhere; `location` is the header as sent."""
 
@@ -332,7 +332,7 @@ class Redirect:
     location: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Redirected(_Requested):
     """A URL that redirects to one that the crawl visits anyway; only where links are followed."""
 
@@ -350,7 +350,7 @@ class Redirected(_Requested):
         return f"to {self.target}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Listing(_Requested):
     """A sitemap's URLs; `problem` says what was wrong with it, "" if nothing."""
 
@@ -375,7 +375,7 @@ class Listing(_Requested):
         return f"{found}; {self.problem}" if self.problem else found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Resolved:
     """The address of a host to connect to first."""
 
@@ -384,7 +384,7 @@ class Resolved:
     exchange: Exchange | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Failed(_Requested, _Explained):
     """A URL that did not become a page. `retry_after` is the server's request, in seconds.
 
@@ -422,7 +422,7 @@ class Failed(_Requested, _Explained):
         return fields, found.json if found else NO_DOCUMENT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Skipped(_Explained):
     """A URL that was never requested, and the reason."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ class Purpose(Enum):
     SITEMAP = "sitemap"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Hop:
     """One redirect that was followed: the URL that answered and its status.
 
@@ -43,7 +43,7 @@ class Hop:
     cookies: int = field(default=0, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@value(frozen=True, slots=True, kw_only=True, repr=False)
 class Cookie:
     """One cookie of a redirect chain (RFC 6265, 5.3).
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
+
+from crawler.model.value import value
 
 # Digits are bounded: Python reads a number with millions of them slowly, and refuses above
 # 4,300. A positive exponent of two digits is more than any option takes; a float may print three.
@@ -44,7 +46,7 @@ _RATES: Mapping[str, Fraction] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Unit:
     """The notation of a quantity.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import ada_url
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.payload import Payload
+from crawler.model.value import value
 
 MAX_LENGTH = 65_536
 """Maximum length of a URL in characters; browsers and servers stop well below."""
@@ -62,7 +62,7 @@ def masked(text: str) -> str:
     return _CREDENTIALS.sub("***@", text) if "@" in text else text
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Url:
     """An absolute http(s) URL: `href` is its WHATWG serialisation without fragment."""
 
@@ -120,7 +120,7 @@ class Url:
         return fingerprint(equivalent(self.href))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class InvalidUrl:
     """Text that is not a URL for a crawler, and the reason."""
 

@@ -10,18 +10,18 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from crawler.model.choices import CsvLinks
 from crawler.model.output import dumps
+from crawler.model.value import value
 from crawler.store.record import OPTIONAL, schema
 
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _LINE_ENDS = re.compile("\r\n?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Column:
     """A column: its name, where its value is in a record, and its part of the schema."""
 

@@ -12,12 +12,12 @@ its state while the crawl runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 
 from crawler.model.errors import ConfigurationError
 from crawler.model.extras import install
+from crawler.model.value import value
 from crawler.store.archive import SUFFIXES
 from crawler.store.claim import is_directory, is_file
 from crawler.store.naming import LINES, suffix_of
@@ -33,7 +33,7 @@ _EXTRAS = {"parquet": "pyarrow", "duckdb": "duckdb"}
 """Formats whose library is an extra of the same name."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class OutputForm:
     """A format, and how it is packed: `.gz`, `.zst` or "".
 
@@ -59,7 +59,7 @@ ROWS = OutputForm("jsonl", ".zst", nested=True)
 """The format of what outputs are made from at the end."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class OutputTarget:
     """An output: as it was named, where it is, and its format.
 

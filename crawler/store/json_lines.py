@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import orjson
 
 from crawler.model.payload import SENT, Payload
 from crawler.model.url import Seed, Url
+from crawler.model.value import value
 from crawler.store.entry import Entry, SeedOrigin, refused, seed
 from crawler.store.text import LONGEST, Overlong
 from crawler.store.withheld import column_withheld, withheld
@@ -24,7 +24,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SENT = frozenset(SENT)
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class JsonLines:
     """Reads lines of JSON; `field` names the URL's, dots reach into objects.
 

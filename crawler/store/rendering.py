@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,7 @@ from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.outcome import Final
+from crawler.model.value import value
 from crawler.store.chosen import Chosen, whole
 from crawler.store.columns import CsvLine, FlatLine
 from crawler.store.forms import OutputForm, OutputTarget, target
@@ -24,7 +24,7 @@ Encoder = Callable[[Final], bytes]
 """Makes the bytes of a record."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Rendering:
     """`encode` turns an outcome into bytes; `head` comes first in a file."""
 
@@ -50,7 +50,7 @@ def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
     return Rendering(encode=chosen) if chosen is not None else Rendering()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class OpenedOutputs:
     """Outputs that are written as the crawl goes, and what makes their records."""
 

@@ -14,7 +14,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Sized
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
@@ -24,6 +23,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.config import CrawlConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.url import Seed
+from crawler.model.value import value
 from crawler.store.archive import unpacked
 from crawler.store.blocks import Input
 from crawler.store.entries import entries, form_of, located, with_some
@@ -38,7 +38,7 @@ _END = object()
 _PATIENCE = 0.005  # seconds that `IterableSource.read` goes on collecting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class InputProgress:
     """The progress of reading a source.
 

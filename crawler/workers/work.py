@@ -24,7 +24,7 @@ import threading
 import time
 from collections.abc import Callable, MutableSequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from importlib import import_module
 from operator import attrgetter
@@ -40,6 +40,7 @@ from crawler.model.content_config import NO_CONTENT, ContentConfig
 from crawler.model.document import Document, RawResponse
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.model.output import escaped
+from crawler.model.value import value
 from crawler.workers import own
 from crawler.workers.failure_reason import one_line, overrun_reason, place
 from crawler.workers.worker_answer import MAX_JSON, Answer
@@ -58,7 +59,7 @@ SERIAL, INDEX, SINCE, ABANDONED = range(4)
 Marker = MutableSequence[float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Work:
     """The work to do on every page; passed to a worker once, when it starts.
 

@@ -17,11 +17,13 @@ import os
 import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, BinaryIO
 from zlib import crc32
 
 import orjson
+
+from crawler.model.value import value
 
 _HEADER = struct.Struct("<4sII")
 _MAGIC = b"CRJ2"
@@ -34,7 +36,7 @@ class Damaged(Exception):
     """The journal is broken in the middle: another program has changed it, or the disk has."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Marks:
     """The progress of a crawl: lengths of its files in bytes, and counts.
 
@@ -82,7 +84,7 @@ class Marks:
         return self.read + self.found + self.come - self.repeats - self.records - self.went
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Frame:
     """The changes of one commit. `text` has the lines of `keys`, which wait; each has its line end.
 

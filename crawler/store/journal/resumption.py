@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, BinaryIO
@@ -25,6 +25,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
 from crawler.model.request import LeftEntries
 from crawler.model.url import Seed, Url
+from crawler.model.value import value
 from crawler.store.input_copy import InputCopy
 from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
@@ -89,7 +90,7 @@ class LeftLines:
         file.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Beginning:
     """Outputs with their journal, and the state of earlier runs; `resumed` if there were any.
 
