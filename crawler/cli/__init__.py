@@ -8,6 +8,7 @@ try:  # the little that is imported before signals are answered
     from collections.abc import Sequence
 
     from crawler.runtime import signals
+    from crawler.runtime.collecting import collecting_rarely
 except KeyboardInterrupt:
     print("crawler: interrupted by SIGINT", file=sys.stderr)
     raise SystemExit(130) from None
@@ -20,7 +21,7 @@ _FAILED = (2, 3)  # usage and environment: nothing was done, or something was lo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code, 128 + the signal's number for one that was ended."""
     try:
-        with signals.interrupting(for_good=arguments is None):
+        with collecting_rarely(), signals.interrupting(for_good=arguments is None):
             code = _run(sys.argv[1:] if arguments is None else arguments)
     except signals.Interrupted:  # it came when the command had ended
         return signals.code()

@@ -442,8 +442,7 @@ def _logged_in(order: Order) -> tuple[Order, ExitStack]:
 
 def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack) -> Parts | None:
     """Create a session of several partitions, if there are to be any."""
-    from crawler.engine.parallel_crawl import ENDING
-    from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
+    from crawler.engine.parallel_order import ParallelOrder, partitions_of
 
     lasting = keeps_state(order)
     given = ParallelOrder(
@@ -456,6 +455,9 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
     partitions = partitions_of(given, announce)
     if not partitions:
         return None
+    from crawler.engine.parallel_crawl import ENDING
+    from crawler.engine.parallel_run import open_parallel
+
     opened = open_parallel(given, partitions, announce)
     opened.session.tell_events(order.events)
     return Parts(

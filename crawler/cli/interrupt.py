@@ -11,9 +11,9 @@ has `GRACE` seconds to return.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -51,8 +51,9 @@ class Stoppable(Protocol):
 
 def leave_at_once() -> None:
     """End this process and its workers, without running anything that may block."""
-    for worker in multiprocessing.active_children():
-        worker.kill()
+    if (started := sys.modules.get("multiprocessing")) is not None:
+        for worker in started.active_children():
+            worker.kill()
     os._exit(signals.code())
 
 

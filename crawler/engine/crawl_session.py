@@ -37,7 +37,6 @@ from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
 from crawler.engine.ports import Sink, Source, silent
-from crawler.engine.threaded_engine import ThreadedEngine
 from crawler.fetch.budget import Budget
 from crawler.fetch.http_fetcher import Former
 from crawler.formats.robots import RobotsRules
@@ -55,6 +54,7 @@ from crawler.store.log import AuditLog, RepeatLog
 from crawler.workers.memory import memory_shares
 
 if TYPE_CHECKING:
+    from crawler.engine.threaded_engine import ThreadedEngine
     from crawler.fetch.loop_fetcher import LoopFetcher
     from crawler.fetch.urllib3_client import ThreadedFetcher
     from crawler.workers.parsing import Parsing
@@ -203,6 +203,7 @@ class CrawlSession:
         self._check()
 
     def _run_threaded(self) -> None:
+        from crawler.engine.threaded_engine import ThreadedEngine
         from crawler.workers.hand_over import ThreadedParsing
 
         with (

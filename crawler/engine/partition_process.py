@@ -29,6 +29,7 @@ from crawler.model.event import Event
 from crawler.model.outcome import Failed, Kind
 from crawler.model.request import Request
 from crawler.runtime import limits
+from crawler.runtime.collecting import collect_rarely
 from crawler.runtime.companion import ProcessLine
 
 
@@ -151,6 +152,7 @@ _UNFETCHED: dict[str, Any] = {
 
 def main() -> int:
     """Run one call; return the exit code."""
+    collect_rarely()
     parent = ParentWatch(ProcessLine.to_parent())
     call = parent.call()
     if call is None:

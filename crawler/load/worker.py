@@ -20,8 +20,9 @@ from crawler.load.part import opened
 from crawler.load.planner import plan_of
 from crawler.measure.json_document import Record
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
+from crawler.runtime.collecting import collect_rarely
 from crawler.runtime.companion import ProcessLine
-from crawler.runtime.event_loop import collect_rarely, new_event_loop
+from crawler.runtime.event_loop import new_event_loop
 
 # Of the seconds so far, the last are sent for a live view; all are in the result.
 _RECENT = 60

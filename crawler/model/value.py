@@ -59,8 +59,9 @@ def _init_of(cls: Any) -> Any:
         (each.name, each.type, field(init=each.init, kw_only=each.kw_only, **_default(each)))
         for each in fields(cls)
     ]
-    after = {"__post_init__": cls.__post_init__} if hasattr(cls, "__post_init__") else {}
-    like: Any = make_dataclass(cls.__name__, known, namespace=after, eq=False, repr=False)
+    names = ("__doc__", "__post_init__")  # without a text the library would write one
+    own = {name: getattr(cls, name) for name in names if hasattr(cls, name)}
+    like: Any = make_dataclass(cls.__name__, known, namespace=own, eq=False, repr=False)
     return like.__init__
 
 

@@ -21,18 +21,19 @@ import tempfile
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from multiprocessing.connection import wait as wait_for
 from multiprocessing.context import BaseContext
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from crawler.model.errors import ConfigurationError
 from crawler.workers import own, parser_worker
 from crawler.workers.hang_up import hang_up
+from crawler.workers.recovery import LaneProgress
 from crawler.workers.spawning import apart, quiet_start, recording_context
 from crawler.workers.work import (
     ABANDONED,
@@ -49,14 +50,6 @@ from crawler.workers.worker_answer import MAX_MESSAGE, Answer
 
 _DEATH: Final = 2.0  # seconds for the kernel to end a process after SIGKILL; milliseconds, mostly
 _AGAIN: Final = 0.02  # seconds between two tries to reach the fork server
-
-
-class LaneProgress(NamedTuple):
-    """The page being parsed: its batch's serial, its index there, the monotonic time it began."""
-
-    serial: int
-    page: int
-    since: float
 
 
 class Lane(ABC):
@@ -302,3 +295,11 @@ class InterpreterLane(ThreadLane):
     def submit(self, serial: int, pages: list[Packed]) -> Future[list[Answer]]:
         """Queue a batch."""
         return self._executor.submit(parser_worker.run, serial, pages)
+
+
+LANES: dict[str, Callable[[Work], Lane]] = {
+    "process": ProcessLane,
+    "thread": ThreadLane,
+    "interpreter": InterpreterLane,
+}
+"""The lane for each kind of worker."""

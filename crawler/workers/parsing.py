@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.formats import content, html
 from crawler.formats.follow import Following
@@ -26,17 +26,15 @@ from crawler.model.outcome import Parsed
 from crawler.runtime import limits
 from crawler.workers import own
 from crawler.workers.auto import Chooser, ParsePlace
-from crawler.workers.lanes import InterpreterLane, Lane, ProcessLane, ThreadLane, check_interpreters
 from crawler.workers.memory import memory_shares, wanted_workers
 from crawler.workers.pool import Pool
 from crawler.workers.suspects import Suspects
 from crawler.workers.work import Parser, Work, pack
 
-_LANES: dict[str, Callable[[Work], Lane]] = {
-    "process": ProcessLane,
-    "thread": ThreadLane,
-    "interpreter": InterpreterLane,
-}
+if TYPE_CHECKING:
+    from crawler.workers.lanes import Lane
+
+_POOLED = frozenset({"process", "thread", "interpreter"})
 _LARGE = 1 << 20  # bytes of a body; a larger one's tree may take more memory than the crawler has
 _ROUND = 256  # pages between two measurements of the hand-over
 _EXECUTOR_THREADS = ("_ExecutorManagerThread", "QueueFeederThread", "crawler-pool")
@@ -82,7 +80,7 @@ class Parsing:
         self._config = config
         self._announce = announce
         self._auto = config.parsing.parse == "auto"
-        self._pooled = config.parsing.parse in _LANES
+        self._pooled = config.parsing.parse in _POOLED
         html.check(config.parsing.html)
         content.check(config.content)
         self._own_name = config.parsing.custom or own.name_of(given)
@@ -101,6 +99,8 @@ class Parsing:
         self._complained = False
         self._parsed_seconds = 0.0
         if config.parsing.parse == "interpreter":
+            from crawler.workers.lanes import check_interpreters
+
             check_interpreters(self._work)
 
     @property
@@ -167,15 +167,19 @@ class Parsing:
         return self._pool.started
 
     def _started_pool(self) -> Pool:
-        lane = _LANES[self.kind]
         pool = Pool(
-            lambda: lane(self._work),
+            self._lane,
             lanes=self._lanes(),
             timeout=self._config.parsing.parse_timeout,
         )
         pool.start()
         pool.started.add_done_callback(self._pool_started)
         return pool
+
+    def _lane(self) -> Lane:
+        from crawler.workers.lanes import LANES
+
+        return LANES[self.kind](self._work)
 
     def _pool_started(self, started: Future[None]) -> None:
         """Note that the pool's first worker has started, or that all failed; from any thread."""
@@ -195,7 +199,7 @@ class Parsing:
         """Parse a suspect alone, in a process; once that has an answer it is suspected no more."""
         if self._alone is None:
             timeout = self._config.parsing.parse_timeout
-            self._alone = Pool(lambda: ProcessLane(self._work), lanes=1, timeout=timeout)
+            self._alone = Pool(lambda: _process(self._work), lanes=1, timeout=timeout)
             self._alone.start()
         future = self._alone.submit([pack(response)])
         future.add_done_callback(lambda done: self._strike_off(done, response.url))
@@ -208,9 +212,8 @@ class Parsing:
     def _aside(self) -> Pool:
         """Return a pool of one thread, for pages too long for the loop while no pool is ready."""
         if self._threads is None:
-            self._threads = Pool(
-                lambda: ThreadLane(self._work), lanes=1, timeout=self._config.parsing.parse_timeout
-            )
+            timeout = self._config.parsing.parse_timeout
+            self._threads = Pool(lambda: _thread(self._work), lanes=1, timeout=timeout)
             self._threads.start()
         return self._threads
 
@@ -293,6 +296,22 @@ class Parsing:
             if pool is not None:
                 pool.close()
         self._suspects.close()
+
+
+# Most crawls of a few pages parse them here: what starts workers is imported, by the pool's own
+# thread, when there are to be any.
+
+
+def _process(work: Work) -> Lane:
+    from crawler.workers.lanes import ProcessLane
+
+    return ProcessLane(work)
+
+
+def _thread(work: Work) -> Lane:
+    from crawler.workers.lanes import ThreadLane
+
+    return ThreadLane(work)
 
 
 def _apart(config: CrawlConfig, parser: str) -> str:

@@ -26,14 +26,25 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.workers.failure_reason import one_line, overrun_reason
-from crawler.workers.lanes import Lane, LaneProgress
-from crawler.workers.recovery import Batch, BatchOrder, Break, PageResult, Ruling, rule, unfit
+from crawler.workers.recovery import (
+    Batch,
+    BatchOrder,
+    Break,
+    LaneProgress,
+    PageResult,
+    Ruling,
+    rule,
+    unfit,
+)
 from crawler.workers.work import Exhausted, Packed
 from crawler.workers.worker_answer import MalformedAnswer, results
+
+if TYPE_CHECKING:
+    from crawler.workers.lanes import Lane
 
 DEPTH: Final = 2  # batches on a lane: one being parsed, one right behind it
 START_LIMIT: Final = 60.0  # seconds for a worker to import the parser, or to begin a batch

@@ -29,8 +29,16 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from crawler.model.outcome import Kind, Parsed, ParseFault
-from crawler.workers.lanes import LaneProgress
 from crawler.workers.work import Packed
+
+
+class LaneProgress(NamedTuple):
+    """The page being parsed: its batch's serial, its index there, the monotonic time it began."""
+
+    serial: int
+    page: int
+    since: float
+
 
 _CRASH = ParseFault(kind=Kind.PARSE_CRASH, reason="the parser ended its worker, twice")
 

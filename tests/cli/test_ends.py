@@ -123,7 +123,7 @@ def test_what_cannot_be_said_costs_nothing_else(tmp_path: Path, engine: str, end
 
 
 @pytest.mark.parametrize(
-    ("module", "number"), list(zip(["cyclopts", "ada_url", "zstandard"], SIGNALS, strict=True))
+    ("module", "number"), list(zip(["orjson", "ada_url", "zstandard"], SIGNALS, strict=True))
 )
 def test_a_signal_while_things_are_imported(
     tmp_path: Path, module: str, number: signal.Signals

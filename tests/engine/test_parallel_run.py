@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from crawler.engine.parallel_run import ParallelOrder, open_parallel, partitions_of
+from crawler.engine.parallel_order import ParallelOrder, partitions_of
+from crawler.engine.parallel_run import open_parallel
 from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_plan import Manifest
 from crawler.model.command_config import CommandConfig

@@ -16,8 +16,8 @@ from crawler.model.document import Document, RawResponse
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind, Parsed, ParseFault
 from crawler.runtime.event_loop import loop_factory
-from crawler.workers import parsing as shared
 from crawler.workers.hand_over import AsyncParsing, ThreadedParsing
+from crawler.workers.lanes import LANES
 from crawler.workers.pool import Pool
 from crawler.workers.work import Packed, Work
 from tests.patience import PATIENCE
@@ -88,7 +88,7 @@ def test_workers_that_cannot_start_end_the_crawl_in_one_line(
     run: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both faces say why, and leave no thread behind."""
-    monkeypatch.setitem(shared._LANES, "process", NoLane)
+    monkeypatch.setitem(LANES, "process", NoLane)
     before = set(threading.enumerate())
 
     async def main() -> None:
@@ -111,7 +111,7 @@ def test_auto_goes_on_inline_when_no_pool_starts(
 ) -> None:
     """Under auto every page is parsed, and it is said that there are no workers."""
     for kind in ("process", "thread"):
-        monkeypatch.setitem(shared._LANES, kind, NoLane)
+        monkeypatch.setitem(LANES, kind, NoLane)
     lines: list[str] = []
     body = b"<a href=/x>x</a>" * 20_000
     told = threading.Event()

@@ -11,8 +11,7 @@ import pytest
 from crawler.model.document import Document
 from crawler.model.errors import EnvironmentFailure
 from crawler.runtime import limits
-from crawler.workers import parsing
-from crawler.workers.lanes import Lane, ThreadLane
+from crawler.workers.lanes import LANES, Lane, ThreadLane
 from crawler.workers.work import Work
 from tests.workers.test_hand_over import FACES, HTML, Parse, config
 
@@ -24,7 +23,7 @@ faces = pytest.mark.parametrize("parse", [FACES["asyncio"], FACES["threads"]], i
 def lanes(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Work], Lane]], None]:
     """Put a lane in the place of processes, on a machine of two cores."""
     monkeypatch.setattr(limits, "cores", lambda: 2)
-    return lambda lane: monkeypatch.setitem(parsing._LANES, "process", lane)
+    return lambda lane: monkeypatch.setitem(LANES, "process", lane)
 
 
 @pytest.mark.slow

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from crawler.model.document import Document
 from crawler.model.outcome import Kind, Parsed
-from crawler.workers.lanes import LaneProgress, ThreadLane
+from crawler.workers.lanes import ThreadLane
 from crawler.workers.pool import CLOSING, DEPTH, START_LIMIT, WINDING_UP, Pool
+from crawler.workers.recovery import LaneProgress
 from crawler.workers.work import Exhausted, Packed, Work
 from crawler.workers.worker_answer import Answer
 from tests.patience import PATIENCE

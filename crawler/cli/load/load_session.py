@@ -20,7 +20,8 @@ from crawler.load.threshold import Threshold
 from crawler.load.validity import Probes, judge
 from crawler.model.errors import ConfigurationError
 from crawler.model.option import OptionError
-from crawler.runtime.event_loop import collect_rarely, new_event_loop
+from crawler.runtime.collecting import collect_rarely
+from crawler.runtime.event_loop import new_event_loop
 
 if TYPE_CHECKING:
     from crawler.load.metrics import Exposition

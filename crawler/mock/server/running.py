@@ -36,7 +36,8 @@ from crawler.mock.server.supervisor import Supervisor
 from crawler.mock.server.table import Table
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.runtime import signals
-from crawler.runtime.event_loop import LoopFactory, collect_rarely, new_event_loop
+from crawler.runtime.collecting import collect_rarely
+from crawler.runtime.event_loop import LoopFactory, new_event_loop
 
 
 class Served:

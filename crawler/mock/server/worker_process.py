@@ -19,8 +19,9 @@ from crawler.mock.server.listen import bound, places, raise_descriptor_limit
 from crawler.mock.server.process import ORDERS, Serving, serving
 from crawler.mock.server.running import control
 from crawler.model.errors import CrawlerError, EnvironmentFailure
+from crawler.runtime.collecting import collect_rarely
 from crawler.runtime.companion import ProcessLine
-from crawler.runtime.event_loop import collect_rarely, new_event_loop
+from crawler.runtime.event_loop import new_event_loop
 
 
 class _Worker:
