@@ -25,6 +25,7 @@ from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
 from crawler.model.option import Option
 from crawler.model.version import VERSION
+from crawler.model.watching_config import ListenPort
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"sitemap": ("http://a.test/sitemap.xml",), "drop_params": ("utm_*",)}
     special |= {"accept": ("text/html",), "workers": WorkerCount.read("3")}
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",), "select": ("a=css:b",)}
-    special |= {"keep_headers": ("etag",)}
+    special |= {"keep_headers": ("etag",), "metrics": ListenPort.read("9100")}
     options = CommandConfig.options()
     names = [name for name in options if name != "offline"]
     groups = [names[first::4] for first in range(4)]  # those that exclude each other apart
