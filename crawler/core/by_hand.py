@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from crawler.core.waiting import WaitingHost
+from crawler.model.value import value
 
 SHOWN = 100
 """Hosts of each kind that are shown: with the most URLs, the slowest, with the most in flight."""
@@ -23,7 +23,7 @@ class Command(StrEnum):
     STOP = "stop"  # as Ctrl-C
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CrawlControl:
     """One request; `host` is the key of the host to skip."""
 
@@ -31,7 +31,7 @@ class CrawlControl:
     host: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class ShownHost(WaitingHost):
     """A host at work: `requests` so far, and the seconds of its recent answers (0 if unknown)."""
 
