@@ -117,6 +117,8 @@ def watched(config: CommandConfig, title: str, say: Callable[[str], None]) -> It
     with ExitStack() as stack:
         if config.watching.log:
             _log(watch, config, say, stack)
+        if config.watching.notify:
+            _notify(watch, config, say, stack)
         if config.watching.metrics.number is not None:
             _metrics(watch, config, say, stack)
         if config.watching.live.number is not None:
@@ -183,3 +185,14 @@ def _live(
         board.board, board.order, port=options.live.number or 0, address=options.live_address
     )
     say(f"live: {stack.enter_context(served)}")
+
+
+def _notify(
+    watch: CrawlWatch, config: CommandConfig, say: Callable[[str], None], stack: ExitStack
+) -> None:
+    from crawler.watch.notifier import Notifier
+
+    options = config.watching
+    notifier = Notifier(options.notify, options.notify_above, lambda: watch.statistics, say)
+    watch.add(Level.INFO, notifier.receive)
+    stack.callback(notifier.close)

@@ -1,4 +1,4 @@
-"""The options of whoever watches a crawl: its log, its metrics."""
+"""The options of whoever watches a crawl: its log, its metrics, its page, its notices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 from crawler.model.choices import LogFormat, LogLevel
 from crawler.model.event import Level
 from crawler.model.option import Options, option
-from crawler.model.units import BYTES
+from crawler.model.units import BYTES, SHARE
 
 _option = partial(option, "Watching")
 _LAST_PORT = 65_535
@@ -72,12 +72,25 @@ class WatchingConfig(Options):
     )
     live_public: bool = _option(False, "Let --live-address be reached from other machines.")
 
+    notify: str = _option(
+        "",
+        "Command for sh, run at the end, when everything pauses, and on many failures.",
+        metavar="COMMAND",
+        shown=False,  # it may hold the address of a web hook
+    )
+    notify_above: float = _option(
+        0.5, "Share of failures above which --notify is run, once.", least=0, most=1, unit=SHARE
+    )
+
     def __post_init__(self) -> None:
         self.settle()
 
     @property
     def level(self) -> Level:
         """The least level that anybody wants to know of."""
-        if self.live.number is not None:
-            return Level.DEBUG
-        return Level[self.log_level.upper()] if self.log else Level.OFF
+        wanted = [Level.DEBUG] if self.live.number is not None else []
+        if self.notify:
+            wanted.append(Level.INFO)
+        if self.log:
+            wanted.append(Level[self.log_level.upper()])
+        return min(wanted, default=Level.OFF)
