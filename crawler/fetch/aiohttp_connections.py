@@ -23,7 +23,7 @@ from aiohttp.client_proto import ResponseHandler
 
 from crawler.fetch import fetch_fault, socks
 from crawler.fetch.deadline import Deadlines
-from crawler.fetch.exchange import IDLE_HOSTS, connection_facts
+from crawler.fetch.exchange import IDLE_HOSTS, IDLE_SECONDS, connection_facts
 from crawler.fetch.fetch_fault import RefusedExchange
 from crawler.fetch.loop_names import LoopNames
 from crawler.fetch.message import Message
@@ -33,9 +33,6 @@ from crawler.model.head import HEADER_BYTES, Head, Malformed
 from crawler.model.outcome import Kind
 from crawler.model.proxies import Proxy
 from crawler.model.transfer import ConnectionFacts
-
-IDLE_SECONDS = 15.0
-"""Seconds that an unused connection is kept."""
 
 
 class GuardedResolver(LoopNames, AbstractResolver):
@@ -158,7 +155,9 @@ class _ResponseProtocol(ResponseHandler):
 
     def connection_lost(self, error: BaseException | None) -> None:
         """End the response that is being read, with the problem found before, if any."""
-        body = self._payload
+        body, message = self._payload, self._message
+        if error is not None and body is not None and message is not None and message.until_close:
+            body.set_exception(aiohttp.ClientPayloadError())  # aiohttp takes a reset for the end
         super().connection_lost(error)
         self._fail(body)
 

@@ -57,6 +57,9 @@ REFRESH = 4_096
 IDLE_HOSTS = 512
 """Hosts whose unused connections are kept: half of the 1,024 descriptors a process usually has."""
 
+IDLE_SECONDS = 15.0
+"""Seconds that an unused connection is kept."""
+
 STALE_CONNECTIONS = 2
 """Idle connections that one exchange may find closed by the server before it gives up."""
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from crawler.fetch import fetch_fault
@@ -52,8 +53,7 @@ class RawFetcher(LoopFetcher):
         names = LoopNames(self._names, self._policy)
         tls = fetch_fault.tls_context(verify=not network.insecure)
         room = HEADER_BYTES + network.max_body
-        watch = self._config.keep_connection or self._keep_headers
-        self._pool = RawPool(names, tls, self._connects, room=room, watch=watch)
+        self._pool = RawPool(names, tls, self._connects, room)
         self._writer = _RequestWriter(network.request_headers, self._own_headers)
         return names
 
@@ -68,22 +68,17 @@ class RawFetcher(LoopFetcher):
         self._pool.sweep()
 
     def _translated(self, error: Exception, link: object) -> Fault | None:
-        match error:
-            case ssl.SSLError():
-                return fetch_fault.handshake(error, verify=not self._config.network.insecure)
-            case OSError():
-                return fetch_fault.exchanging(error)
-        return None
-
-
-Own = Callable[[ExchangeProgress, FetchTarget], Headers]
-"""Returns the headers of a request beyond those of every request."""
+        if isinstance(error, ssl.SSLError):
+            return fetch_fault.handshake(error, verify=not self._config.network.insecure)
+        return fetch_fault.exchanging(error) if isinstance(error, OSError) else None
 
 
 class _RequestWriter:
     """Writes requests with the `usual` headers, which those of a request's own replace."""
 
-    def __init__(self, usual: Headers, own: Own) -> None:
+    def __init__(
+        self, usual: Headers, own: Callable[[ExchangeProgress, FetchTarget], Headers]
+    ) -> None:
         self._usual = tuple(usual)
         self._own = own
         self._tail = _lines(self._usual)
@@ -205,9 +200,8 @@ class _RawLink(LoopLink):
         return b""  # `read` returns all that came before it raises
 
     def _paused(self) -> Callable[[], None]:
-        used = self._used
-        used.hold()
-        return used.resume
+        self._used.hold(held=True)
+        return partial(self._used.hold, held=False)
 
     def close(self) -> None:
         if self._connection is not None:

@@ -1,8 +1,8 @@
 """One connection of the raw client: a protocol that carries one exchange at a time.
 
-States: *new* (nothing was sent: what comes belongs to the first request), *busy* (from `send` to
-the end of the response), *idle* (whatever comes was not asked for and ends the connection, RFC
-9112, 9.2), *lost*. The loop's callbacks change them; no task and no timer belongs to a connection.
+States: *busy* (what comes belongs to a response; so from the start, as a server may speak first),
+*idle* (what comes was not asked for, and ends the connection: RFC 9112, 9.2), *lost*. The loop's
+callbacks change them; no task and no timer belongs to a connection.
 
 `crawler.fetch.message` reads what comes. A response that is read slower than it arrives stops the
 transport at `_HIGH` bytes, so a connection holds that and one piece more at most.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import ssl
 from asyncio import Future
 from collections.abc import Callable
 from typing import cast
@@ -29,16 +30,17 @@ _HIGH = 131_072
 class RawConnection(asyncio.Protocol):
     """A connection for HTTP/1.1; `lose` is called once, when it has gone.
 
-    `room` limits the bytes between the chunks of a response. `began` tells whether the response
-    has begun to arrive.
+    `room` limits the bytes between the chunks of a response. `message` reads the last response,
+    and `began` tells whether any of it has come; `gone` is done when the connection is lost.
     """
 
     __slots__ = (
-        "_error", "_gone", "_held", "_loop", "_lose", "_message", "_paused", "_pieces", "_poll",
-        "_room", "_size", "_transport", "_waiter", "began", "facts", "idle_since",
+        "_error", "_held", "_loop", "_lose", "_paused", "_pieces", "_poll", "_room", "_size",
+        "_transport", "_used", "_waiter", "began", "facts", "gone", "idle_since", "message",
     )  # fmt: skip
 
     _transport: asyncio.Transport
+    facts: ConnectionFacts
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, room: int, lose: Callable[[RawConnection], object]
@@ -46,44 +48,33 @@ class RawConnection(asyncio.Protocol):
         self._loop = loop
         self._room = room
         self._lose = lose
-        self._message: Message | None = None
-        self._pieces: list[bytes] = []  # of the body; of a new connection, whatever came
+        self.message = Message(room)
+        self._used = False
+        self._pieces: list[bytes] = []  # of the body, to be read
         self._size = 0
         self._waiter: Future[None] | None = None
-        self._gone: Future[None] = loop.create_future()
+        self.gone: Future[None] = loop.create_future()
         self._error: Exception | None = None
         self._held = self._paused = False
         self._poll: select.poll | None = None
         self.began = False
-        self.facts = ConnectionFacts()
         self.idle_since = 0.0
 
     def __repr__(self) -> str:
-        state = "new" if self._message is None else "idle" if self._message.done else "busy"
-        return f"RawConnection({'lost' if self.lost else state})"
+        state = "lost" if self.lost else "idle" if self.message.done else "busy"
+        return f"RawConnection({state})"
 
     @property
     def lost(self) -> bool:
         """True if nothing can be sent any more."""
-        return self._gone.done() or self._transport.is_closing()
-
-    @property
-    def message(self) -> Message:
-        """The response that is being read."""
-        if self._message is None:
-            raise RuntimeError("nothing was asked yet")
-        return self._message
+        return self.gone.done() or self._transport.is_closing()
 
     @property
     def finished(self) -> bool:
         """True if the response was read whole, and another may follow it."""
         message = self.message
-        return (
-            message.done
-            and message.head is not None
-            and message.head.reusable
-            and not (message.surplus or self._pieces or self.lost)
-        )
+        reusable = message.done and message.head is not None and message.head.reusable
+        return reusable and not (message.surplus or self._pieces or self.lost)
 
     @property
     def quiet(self) -> bool:
@@ -99,19 +90,19 @@ class RawConnection(asyncio.Protocol):
             self._poll.register(descriptor, select.POLLIN)
         return not self._poll.poll(0)
 
-    def look(self) -> None:
-        """Set `facts`; while the connection is not lost."""
-        ask = self._transport.get_extra_info
-        self.facts = connection_facts(ask("peername"), ask("ssl_object"))
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The connection's TLS, None for http."""
+        found: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return found
 
     def send(self, request: bytes) -> None:
         """Send a request, and expect its response."""
-        early, self._pieces = self._pieces, []
-        self._message = Message(self._room)
-        self.began = False
+        if self._used:
+            self.message = Message(self._room)
+            self.began = False
+        self._used = True
         self._transport.write(request)
-        for data in early:
-            self.data_received(data)
 
     async def head(self) -> Head:
         """Return the head of the response; raise `Fault` or OSError if none comes."""
@@ -119,7 +110,7 @@ class RawConnection(asyncio.Protocol):
         while message.head is None:
             if message.problem is not None:
                 raise message.problem
-            if self._gone.done():
+            if self.gone.done():
                 raise self._error or fetch_fault.closed()
             await self._more()
         return message.head
@@ -132,7 +123,7 @@ class RawConnection(asyncio.Protocol):
                 raise message.problem
             if message.done:
                 return b""
-            if self._gone.done():
+            if self.gone.done():
                 raise fetch_fault.cut_short()
             await self._more()
         data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
@@ -152,14 +143,9 @@ class RawConnection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def hold(self) -> None:
-        """Read nothing more until `resume`."""
-        self._held = True
-        self._flow()
-
-    def resume(self) -> None:
-        """Read on."""
-        self._held = False
+    def hold(self, *, held: bool) -> None:
+        """Read nothing more, or read on."""
+        self._held = held
         self._flow()
 
     def _flow(self) -> None:
@@ -176,23 +162,16 @@ class RawConnection(asyncio.Protocol):
         """Close at once; a TLS shutdown would wait for the server."""
         self._transport.abort()
 
-    async def closed(self) -> None:
-        """Close, and wait for it."""
-        self.abort()
-        await self._gone
-
     # The loop's callbacks.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport."""
         self._transport = cast("asyncio.Transport", transport)
+        self.facts = connection_facts(transport.get_extra_info("peername"), self.tls)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the connection."""
-        message = self._message
-        if message is None:
-            self._pieces.append(data)
-            return
+        message = self.message
         self.began = True
         if message.done:
             self.abort()
@@ -204,16 +183,14 @@ class RawConnection(asyncio.Protocol):
                 self._flow()
         if message.surplus or message.problem is not None:
             self.abort()
-        if self._waiter is not None:
-            self._wake()
+        self._wake()
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the response that is being read."""
         self._error = error
-        if not self._gone.done():
-            self._gone.set_result(None)
-        message = self._message
-        if message is not None and message.until_close:
-            message.done = True
+        if not self.gone.done():
+            self.gone.set_result(None)
+        if error is None and self.message.until_close:
+            self.message.done = True
         self._lose(self)
         self._wake()

@@ -4,6 +4,7 @@
 
 Idle connections are kept by origin, the newest is used first. One that is older than `IDLE_SECONDS`
 is closed, as are all of the origin that has been idle longest, where there are too many of them.
+The TLS session of each name's last connection is kept for the next (RFC 8446, 2.2).
 """
 
 from __future__ import annotations
@@ -13,21 +14,18 @@ import socket
 import ssl
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from aiohappyeyeballs import start_connection
 
 from crawler.fetch import fetch_fault
 from crawler.fetch.deadline import Deadlines
-from crawler.fetch.exchange import IDLE_HOSTS
+from crawler.fetch.exchange import IDLE_HOSTS, IDLE_SECONDS
 from crawler.fetch.loop_names import LoopNames
 from crawler.fetch.names import Addresses
 from crawler.fetch.raw_connection import RawConnection
 from crawler.model.url import Url
-
-IDLE_SECONDS = 15.0
-"""Seconds that an unused connection is kept."""
 
 _HEAD_START = 0.25
 """Seconds before the next address is tried, too: as RFC 8305, 5, recommends."""
@@ -39,23 +37,17 @@ class RawPool:
     """All connections of a fetcher, on the running loop.
 
     `room` limits the bytes between the chunks of a response, `connects` the time to connect.
-    With `watch`, connections know their `facts`.
     """
 
     def __init__(
-        self,
-        names: LoopNames,
-        tls: ssl.SSLContext,
-        connects: Deadlines,
-        *,
-        room: int,
-        watch: bool = False,
+        self, names: LoopNames, tls: ssl.SSLContext, connects: Deadlines, room: int
     ) -> None:
         self._loop = asyncio.get_running_loop()
+        self._sessions: dict[str, ssl.SSLSession] = {}
         self._names = names
         self._tls = tls
+        self._wrap: Any = None
         self._connects = connects
-        self._watch = watch
         self._all: dict[RawConnection, None] = {}
         self._idle: dict[str, deque[RawConnection]] = {}  # oldest first, origins and connections
         self._make = partial(RawConnection, self._loop, room, self._forget)
@@ -83,6 +75,8 @@ class RawPool:
 
     def give(self, origin: str, connection: RawConnection) -> None:
         """Keep a connection for the next request; close it unless its response was read whole."""
+        if connection.message.done and not connection.idle_since:
+            self._remember(connection)
         if not connection.finished:
             connection.abort()
             return
@@ -125,32 +119,56 @@ class RawPool:
         finally:
             self._names.lift(limit)
         self._all[connection] = None
-        if self._watch:
-            connection.look()
         return connection
 
     async def _connected(self, addresses: Addresses, url: Url) -> RawConnection:
-        ends = [_end(family, ip, url.port) for family, ip in addresses]
+        tls, name = None, None
+        if url.scheme == "https":
+            tls, name = self._resuming(), url.hostname.rstrip(".")
+        stream = socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
+        ends = [(family, *stream, (ip, url.port)) for family, ip in addresses]
         sock = await start_connection(ends, happy_eyeballs_delay=_HEAD_START)
         try:
-            if url.scheme == "http":
-                _, connection = await self._loop.create_connection(self._make, sock=sock)
-                return connection
             _, connection = await self._loop.create_connection(
                 self._make,
                 sock=sock,
-                ssl=self._tls,
-                server_hostname=url.hostname.rstrip("."),
-                ssl_handshake_timeout=_NEVER,
+                ssl=tls,
+                server_hostname=name,
+                ssl_handshake_timeout=_NEVER if tls else None,
             )
             return connection
         except BaseException:
             sock.close()
             raise
 
+    def _resuming(self) -> ssl.SSLContext:
+        """Return the context, which offers a server the session that is kept of it."""
+        if self._wrap is None:
+            self._tls.cert_store_stats()  # fills the store, and with it goes what postponed that
+            self._wrap = self._tls.wrap_bio
+            self._tls.wrap_bio = self._wrapped  # type: ignore[assignment, method-assign]
+        return self._tls
+
+    def _wrapped(self, *ends: Any, server_hostname: str, **options: Any) -> ssl.SSLObject:
+        session = self._sessions.pop(server_hostname, None)  # no ticket is used twice
+        secured: ssl.SSLObject = self._wrap(
+            *ends, server_hostname=server_hostname, session=session, **options
+        )
+        return secured
+
+    def _remember(self, connection: RawConnection) -> None:
+        """Keep the session of a new connection, whose tickets have come by now."""
+        tls = connection.tls
+        if tls is None or tls.session is None or tls.server_hostname is None:
+            return
+        self._sessions[tls.server_hostname] = tls.session
+        if len(self._sessions) > IDLE_HOSTS:
+            del self._sessions[next(iter(self._sessions))]
+
     def _make_room(self) -> None:
         while len(self._idle) >= IDLE_HOSTS:
-            _abort(self._idle.pop(next(iter(self._idle))))
+            for connection in self._idle.pop(next(iter(self._idle))):
+                connection.abort()
 
     def _forget(self, connection: RawConnection) -> None:
         self._all.pop(connection, None)
@@ -158,17 +176,7 @@ class RawPool:
     async def close(self) -> None:
         """Close all connections and wait for it."""
         self._idle.clear()
-        await asyncio.gather(*(each.closed() for each in self._all))
-
-
-def _abort(connections: Iterable[RawConnection]) -> None:
-    for connection in connections:
-        connection.abort()
-
-
-def _end(
-    family: int, ip: str, port: int
-) -> tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]:
-    """Return an address as `getaddrinfo` does."""
-    at = (ip, port, 0, 0) if family == socket.AF_INET6 else (ip, port)
-    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", at
+        found = list(self._all)
+        for connection in found:
+            connection.abort()
+        await asyncio.gather(*(each.gone for each in found))

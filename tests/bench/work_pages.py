@@ -13,22 +13,30 @@ from tests.bench.report import Result, Target
 from tests.bench.setting import Setting
 
 _TARGET = Target(bound=12, unit="x")
+_RAW_TARGET, _RAW_AGAINST_OURS = Target(bound=14, unit="x"), Target(bound=1.0, unit="x")
 
 
 def measure(setting: Setting) -> Result:
     """Ours and both Scrapys on the same list."""
     urls = setting.doc_pages()
-    command = our_command(urls)
+    command, raw = our_command(urls), our_command(urls, engine="raw")
     contestants = [
         ours("ours", urls, command),
+        ours("ours, raw", urls, raw),
         scrapy("Scrapy", urls, setting.python),
         scrapy("Scrapy, 1 item", urls, setting.python, items=1),
     ]
     samples = play(contestants, setting.rounds, setting.say)
-    peers = [name for name in samples if name != "ours"]
+    peers = [name for name in samples if not name.startswith("ours")]
     rows = (
         compared.row(f"real pages, against {peer}", samples["ours"], samples[peer], _TARGET)
         for peer in peers
     )
-    explained = setting.explained(rows, command)
+    by_raw = (
+        compared.row(
+            f"real pages, raw, against {peer}", samples["ours, raw"], samples[peer], target
+        )
+        for peer, target in {"Scrapy": _RAW_TARGET, "ours": _RAW_AGAINST_OURS}.items()
+    )
+    explained = (*setting.explained(rows, command), *setting.explained(by_raw, raw))
     return Result(key="pages", how=__doc__, rows=explained, samples=samples)

@@ -29,6 +29,7 @@ SMALL = {"pages": 12, "warm_up": 4, "in_flight": 4, "processes": 1}
 ENGINES = [("async", "uvloop"), ("async", "asyncio"), ("threaded", "uvloop")]
 UVLOOP, THREADED = "async uvloop, inline", "threaded, inline"
 SPLIT = "async uvloop, inline, 2 processes"
+RAW = "async uvloop, raw client, inline"
 
 
 @pytest.fixture(scope="module")
@@ -53,12 +54,15 @@ def skipped(url: str, kind: Kind = Kind.ROBOTS) -> Skipped:
 
 @pytest.mark.slow
 def test_engines_and_executors_do_the_same(web: Served) -> None:
-    """Every engine, parsing inline and in a thread, ends with the same records, none failed."""
+    """Engines, clients and executors end with the same records, and none failed."""
     done = [
         work(parameters(web, engine, loop, parse), FakeWatch())
         for engine, loop in ENGINES
         for parse in ("inline", "thread")
     ]
+    raw = parameters(web)
+    raw["options"]["client"] = "raw"
+    done.append(work(raw, FakeWatch()))
     assert len({each.checksum for each in done}) == 1
     assert {each.errors for each in done} == {0}
     assert {each.notes["pages"] for each in done} == {SMALL["pages"]}
@@ -105,7 +109,7 @@ def test_a_list_is_crawled_whole(web: Served, tmp_path: Path) -> None:
     (first, *others) = EXPERIMENT.arms(setting(urls=str(urls)))
     done = [work(arm.parameters, FakeWatch()) for arm in (first, *others)]
     assert {each.errors for each in done} == {0}
-    assert [each.notes["failed"] for each in done] == [2, 2, 2]
+    assert [each.notes["failed"] for each in done] == [2, 2, 2, 2]
     assert len({each.checksum for each in done}) == 1
 
 
@@ -293,6 +297,7 @@ GOOD = {
     UVLOOP: {"rate": 2.0, "cpu_per_page": 0.5, "pss": 0.5, "lag_p99": 0.04},
     THREADED: {"rate": 1.0, "cpu_per_page": 1.0},
     "async asyncio, inline": {"rate": 1.9},
+    RAW: {"cpu_per_page": 0.3},
     "async uvloop, thread": {"rate": 2.1},
     "async uvloop, process": {"rate": 1.5, "lag_p99": 0.005},
     SPLIT: {"rate": 3.0, "pss": 1.0},
@@ -315,6 +320,7 @@ def test_predictions_hold_when_they_come_true() -> None:
     [
         (UVLOOP, "rate", 0.5, "more pages a second than threads"),
         (UVLOOP, "cpu_per_page", 2.0, "less CPU time a page"),
+        (RAW, "cpu_per_page", 0.6, "costs the raw client less CPU"),
         (UVLOOP, "rate", 1.0, "not slower than asyncio"),
         (SPLIT, "rate", 1.9, "2 processes of async uvloop"),
         ("threaded, inline, 2 processes", "rate", 1.0, "2 processes of threaded"),

@@ -42,8 +42,10 @@ def seen(web: Served, names: list[str], engine: str, **options: object) -> dict[
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["uvloop", "threaded", "raw"])
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    ("engine", "alone"),
+    [("uvloop", True), ("uvloop", False), ("threaded", True), ("threaded", False), ("raw", True)],
+)
 def test_the_engines_agree_about_every_fault(web: Served, engine: str, alone: bool) -> None:
     """Each fault ends with one outcome, kind, reason, status, type, length, title and links."""
     width = 1 if alone else 24

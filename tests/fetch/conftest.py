@@ -29,6 +29,7 @@ WAYS = ("asyncio", "uvloop", "threaded", "raw")
 RAW_ON_ASYNCIO = "raw-asyncio"
 
 on_both_loops = pytest.mark.parametrize("way", [*WAYS, RAW_ON_ASYNCIO], indirect=True)
+on_a_loop = pytest.mark.parametrize("way", ["asyncio", "raw", RAW_ON_ASYNCIO], indirect=True)
 through_proxies = pytest.mark.parametrize("way", ["asyncio", "uvloop", "threaded"], indirect=True)
 """The raw client knows none."""
 

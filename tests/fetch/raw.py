@@ -81,6 +81,8 @@ class RawServer:
             except OSError:
                 return
             self.connections += 1
+            # What was sent has arrived: Nagle would hold it until the client acknowledges more.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets.append(sock)
             self._start(self._serve, sock)
 

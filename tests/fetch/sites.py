@@ -167,6 +167,7 @@ SITE: Mapping[str, Behaviour] = {
     "/five-encodings": encoded(PAGE, "gzip, gzip, gzip, gzip, gzip"),
     "/short": says(HEAD + b"Content-Length: 5000\r\n\r\n" + PAGE, close=True),
     "/short-reset": resets(HEAD + b"Content-Length: 5000\r\n\r\n" + PAGE),
+    "/until-close-reset": resets(HEAD + b"\r\n" + PAGE),
     "/long": says(HEAD + b"Content-Length: 5\r\n\r\n" + PAGE),
     "/chunked": says(chunked(PAGE[:100], PAGE[100:])),
     "/short-chunked": says(chunked(PAGE, end=b""), close=True),

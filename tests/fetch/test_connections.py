@@ -15,12 +15,11 @@ import pytest
 import trustme
 import uvloop
 
-from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.aiohttp_connections import GuardedResolver
 from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
-from tests.fetch.conftest import CONFIG, Way, certified, request
+from tests.fetch.conftest import CONFIG, Way, certified, on_a_loop, request
 from tests.fetch.raw import RawServer, header
 from tests.fetch.sites import PAGE, SITE, message, never, says
 from tests.patience import PATIENCE
@@ -191,10 +190,11 @@ def connected() -> list[int]:
     return found
 
 
-def test_cancelling_passes_through() -> None:
+@on_a_loop
+def test_cancelling_passes_through(way: Way) -> None:
     """Cancelling a task from outside is no outcome: it arrives as `CancelledError`."""
 
-    async def main() -> None:
+    async def main() -> list[Fetched]:
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -203,23 +203,25 @@ def test_cancelling_passes_through() -> None:
             return never(server, sock, head)
 
         with RawServer({"/": stuck}) as server:
-            async with AioFetcher(CONFIG) as fetcher:
+            async with way.fetcher(CONFIG) as fetcher:
                 task = asyncio.create_task(fetcher.fetch(request(server.url())))
                 await asked.wait()
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
                 assert not fetcher._deadlines._entered
+        return []
 
-    asyncio.run(main())
+    way.run(main)
 
 
 @pytest.mark.slow
-def test_many_at_once(site: RawServer) -> None:
+@on_a_loop
+def test_many_at_once(way: Way, site: RawServer) -> None:
     """Deadlines fall due one by one, and spare what is finished or younger."""
 
     async def main() -> list[Fetched]:
-        async with AioFetcher(replace(CONFIG, timeout=1.0)) as fetcher:
+        async with way.fetcher(replace(CONFIG, timeout=1.0)) as fetcher:
             urls = [site.url(path) for path in ("/never", "/plain", "/drip-body", "/gzip")]
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(fetcher.fetch(request(url))) for url in urls]
@@ -228,7 +230,7 @@ def test_many_at_once(site: RawServer) -> None:
             assert current is not None and current.cancelling() == 0
             return [task.result() for task in tasks] + [later]
 
-    outcomes = asyncio.run(main())
+    outcomes = way.run(main)
     kinds = [getattr(each, "kind", None) for each in outcomes]
     assert kinds == [Kind.TIMEOUT, None, Kind.TIMEOUT, None, None]
 

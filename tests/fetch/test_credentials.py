@@ -11,7 +11,6 @@ import pytest
 import trustme
 
 from crawler.core.cookies import after
-from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
@@ -45,7 +44,7 @@ def fetched(
             return [fetcher.fetch(each) for each in requests]
 
     async def main() -> list[Fetched]:
-        async with AioFetcher(config, names=names) as fetcher:
+        async with way.fetcher(config, names=names) as fetcher:
             return [await fetcher.fetch(each) for each in requests]
 
     return way.run(main)

@@ -14,14 +14,13 @@ from dataclasses import replace
 import pytest
 
 from crawler.fetch import names as names_module
-from crawler.fetch.aiohttp_client import AioFetcher
 from crawler.fetch.names import Addresses, Names, ResolvedAddress
 from crawler.fetch.urllib3_client import ThreadedFetcher
 from crawler.model.config import CrawlConfig
 from crawler.model.outcome import Failed, Fetched, Kind, Received, Resolved
 from crawler.model.request import Purpose, Request
 from crawler.model.url import Url
-from tests.fetch.conftest import CONFIG, Way
+from tests.fetch.conftest import CONFIG, Way, on_a_loop
 from tests.fetch.raw import RawServer
 from tests.patience import PATIENCE
 
@@ -67,7 +66,7 @@ def resolved(way: Way, host: str, config: CrawlConfig, names: Names) -> Fetched:
             return threaded.fetch(question(host))
 
     async def main() -> list[Fetched]:
-        async with AioFetcher(config, names=names) as fetcher:
+        async with way.fetcher(config, names=names) as fetcher:
             return [await fetcher.fetch(question(host))]
 
     return way.run(main)[0]
@@ -230,12 +229,13 @@ def test_an_exit_does_not_wait_for_name_servers() -> None:
     assert done.returncode == 0
 
 
-def test_a_cancelled_waiter_leaves_the_look_up_to_others(dead: Dead) -> None:
+@on_a_loop
+def test_a_cancelled_waiter_leaves_the_look_up_to_others(way: Way, dead: Dead) -> None:
     """One of two who wait for a name goes; the other gets the answer."""
     names = Names(60, look_up=dead)
 
-    async def main() -> Fetched:
-        async with AioFetcher(CONFIG, names=names) as fetcher:
+    async def main() -> list[Fetched]:
+        async with way.fetcher(CONFIG, names=names) as fetcher:
             first, second = (
                 asyncio.create_task(fetcher.fetch(question("dead.test"))) for _ in range(2)
             )
@@ -243,9 +243,9 @@ def test_a_cancelled_waiter_leaves_the_look_up_to_others(dead: Dead) -> None:
             first.cancel()
             await asyncio.wait([first])
             dead.released.set()
-            return await second
+            return [await second]
 
-    outcome = asyncio.run(main())
+    (outcome,) = way.run(main)
     assert isinstance(outcome, Failed)
     assert outcome.reason == "no luck"
     assert dead.asked == ["dead.test"]

@@ -59,6 +59,7 @@ FAILURES = {
     "/short": (Kind.DISCONNECTED, "closed in the middle of the body"),
     "/short-chunked": (Kind.DISCONNECTED, "closed in the middle of the body"),
     "/short-reset": (Kind.DISCONNECTED, ""),
+    "/until-close-reset": (Kind.DISCONNECTED, "closed in the middle of the body"),
     "/bad-chunk": (Kind.PROTOCOL, "malformed response: "),
     "/bad-first-chunk": (Kind.PROTOCOL, "malformed response: "),
     "/late-bad-chunk": (Kind.PROTOCOL, "malformed response: "),

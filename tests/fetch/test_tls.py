@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -18,9 +19,9 @@ import trustme
 from crawler.fetch.fetch_fault import tls_context
 from crawler.model.fault import ONLY_HTTP2
 from crawler.model.outcome import Failed, Kind, Received
-from tests.fetch.conftest import CONFIG, Way
+from tests.fetch.conftest import CONFIG, RAW_ON_ASYNCIO, Way
 from tests.fetch.raw import RawServer, closed_port
-from tests.fetch.sites import SITE, says
+from tests.fetch.sites import SITE, message, says
 from tests.patience import PATIENCE
 
 INSECURE = replace(CONFIG, insecure=True)
@@ -270,3 +271,37 @@ def test_other_failures_of_tls_say_nothing_of_the_kind(way: Way, rsa: trustme.CA
     for outcome in outcomes:
         assert isinstance(outcome, Failed)
         assert not outcome.no_tls, outcome.reason
+
+
+# -- sessions
+
+
+class Resumed(ssl.SSLContext):
+    """A server's context that notes of each handshake whether it resumed a session."""
+
+    seen: list[bool]
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        sock = super().wrap_socket(*args, **options)
+        self.seen.append(bool(sock.session_reused))
+        return sock
+
+
+@pytest.mark.parametrize("name", ["raw", RAW_ON_ASYNCIO])
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_raw_client_resumes_sessions(
+    authority: trustme.CA, name: str, version: ssl.TLSVersion
+) -> None:
+    """The next connection to a server resumes the session of the last; the certificate is known."""
+    tls = Resumed(ssl.PROTOCOL_TLS_SERVER)
+    tls.seen, tls.minimum_version, tls.maximum_version = [], version, version
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    site = {"/": says(message(connection="close"), close=True), "/kept": says(message())}
+    with RawServer(site, tls) as server:
+        urls = [server.url(), server.url("/kept"), server.url("/kept"), server.url()]
+        outcomes = Way(name=name).fetch([*urls, *urls], replace(CONFIG, keep_connection=True))
+    assert tls.seen == [False, True, True, True]
+    for outcome in outcomes:
+        assert isinstance(outcome, Received) and outcome.exchange.particulars is not None
+        facts = outcome.exchange.particulars.connection
+        assert facts is not None and facts.certificate_expires is not None

@@ -46,19 +46,22 @@ class Talker:
 
     def __init__(self) -> None:
         self.sock: socket.socket | None = None
+        self._sending = threading.Lock()  # a fast client has an answer before `sendall` returns
 
     def __call__(self, server: RawServer, sock: socket.socket, head: bytes) -> bool:
         self.sock = sock
-        sock.sendall(message(head.split(b" ")[1]))
+        with self._sending:
+            sock.sendall(message(head.split(b" ")[1]))
         return True
 
     def says(self, data: bytes) -> None:
         """Send `data`; on loopback it has arrived when this returns. b"" closes."""
         assert self.sock is not None
-        if data:
-            self.sock.sendall(data)
-        else:
-            socket.socket.shutdown(self.sock, socket.SHUT_WR)
+        with self._sending:
+            if data:
+                self.sock.sendall(data)
+            else:
+                socket.socket.shutdown(self.sock, socket.SHUT_WR)
 
 
 PATHS = ("/1", "/2", "/3")

@@ -40,6 +40,37 @@ _HTML: Final = (
     *(b"http://b.example/", b"//", b"../", b"?q=1&utm_source=x", b"#f", b"text/html", b"|", b"\\"),
 )
 
+_MESSAGES: Final = (
+    *_ODD,
+    *(
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.0",
+        b" 103 ",
+        b" 204 ",
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n\n",
+        b"\r",
+    ),
+    *(
+        b"Content-Length: 5\r\n",
+        b"Content-Length",
+        b" : ",
+        b": 5, 5\r\n",
+        b"Connection: close\n",
+    ),
+    *(b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\n", b"hello", b"\n folded"),
+    *(
+        b"5\r\nhello\r\n",
+        b"0\r\n\r\n",
+        b"0\r\n",
+        b"000a;x=y\n",
+        b"0x5\r\n",
+        b"-1\n",
+        b"X: y\r\n",
+    ),
+)
+
 PIECES: Final[dict[str, tuple[bytes, ...]]] = {
     "urls": (
         *_ODD,
@@ -98,36 +129,8 @@ PIECES: Final[dict[str, tuple[bytes, ...]]] = {
         *(b"Wed, 21 Oct 2015 07:28:00 GMT", b" +9999", b" -0000", b"http://", b"/x", b"//", b"@"),
         *(b"unavailable_after: 1", b"\xc2\xb2", b"\xd9\xa1", b"0x10", b"99:99:99", b"99999999"),
     ),
-    "messages": (
-        *_ODD,
-        *(
-            b"HTTP/1.1 200 OK",
-            b"HTTP/1.0",
-            b" 103 ",
-            b" 204 ",
-            b"\r\n",
-            b"\r\n\r\n",
-            b"\n\n",
-            b"\r",
-        ),
-        *(
-            b"Content-Length: 5\r\n",
-            b"Content-Length",
-            b" : ",
-            b": 5, 5\r\n",
-            b"Connection: close\n",
-        ),
-        *(b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: gzip\n", b"hello", b"\n folded"),
-        *(
-            b"5\r\nhello\r\n",
-            b"0\r\n\r\n",
-            b"0\r\n",
-            b"000a;x=y\n",
-            b"0x5\r\n",
-            b"-1\n",
-            b"X: y\r\n",
-        ),
-    ),
+    "messages": _MESSAGES,
+    "connections": _MESSAGES,
     "charsets": (
         *_ODD,
         *(b"<meta charset=", b"koi8-r", b"utf-16", b"<meta http-equiv=content-type content='"),
@@ -160,6 +163,12 @@ SEEDS: Final[dict[str, tuple[bytes, ...]]] = {
         b"503\nRetry-After: Wed, 21 Oct 2035 07:28:00 GMT\nContent-Type: text/html;charset=utf-8",
         b"301\nLocation: //b.example/x\nContent-Length: 5",
         b"200\nX-Robots-Tag: crawler: nofollow, noindex\nTransfer-Encoding: chunked",
+    ),
+    "connections": (
+        b"\x10\x20\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello",
+        b"\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"\x07\x03\nHTTP/1.1 404 Gone\r\nConnection: close\r\n\r\nuntil the end",
+        b"\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\n\r\n",
     ),
     "messages": (
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: a\r\n b\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n",

@@ -37,6 +37,7 @@ from crawler.model.outcome import Exchange, Kind, Listing, Skipped
 from crawler.model.url import InvalidUrl, Seed, Url, join, parse
 from tests.fuzz.invariants import START, ended, page_of, plain, recorded, rejected, request
 from tests.fuzz.invariants import whole_url as whole
+from tests.fuzz.on_connections import connections
 from tests.top_level import TopLevelDomains
 
 Target = Callable[[bytes], None]
@@ -235,6 +236,7 @@ TARGETS: Final[dict[str, Target]] = {
     "sitemaps": sitemaps,
     "headers": headers,
     "messages": messages,
+    "connections": connections,
     "charsets": charsets,
     "html": html,
 }

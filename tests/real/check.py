@@ -1,6 +1,6 @@
 """Crawl every real page with every engine and executor, and find no difference.
 
-What is proved, for both engines and each executor:
+What is proved, for both engines, the raw client and each executor:
 
 - every URL of the list has exactly one record, and the page was fetched and parsed;
 - the records equal those of the first run in everything that no clock measures;
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.real import independent
-from tests.real.command import CrawlCommand, CrawlFailed
+from tests.real.command import DRIVERS, CrawlCommand, CrawlFailed
 from tests.real.debian import Unavailable
 from tests.real.follow import HEADER, Followed, follow
 from tests.real.records import (
@@ -34,7 +34,6 @@ from tests.real.records import (
 from tests.real.site import DocPage, Site, nginx, pages
 from tests.real.table import columns
 
-ENGINES = ("async", "threaded")
 _SAMPLE = 20  # html5lib checks the independent parser on every 20th page
 _SECONDS = 120.0  # no run takes a tenth of this
 _SHOWN = 5  # differences printed for one run
@@ -83,7 +82,7 @@ def _check(site: Site, directory: Path) -> Iterator[Run]:
     urls = directory / "list.txt"
     urls.write_text("".join(f"{url}\n" for url in by_url))
     first: Mapping[str, Record] = {}
-    for engine in ENGINES:
+    for engine in DRIVERS:
         for parse in executors():
             run = _crawl(urls, directory, engine, parse, list(by_url))
             first = first or run.records

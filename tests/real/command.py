@@ -8,6 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DRIVERS = {
+    "async": ("--engine", "async"),
+    "raw": ("--engine", "async", "--client", "raw"),
+    "threaded": ("--engine", "threaded"),
+}
+"""The options of each engine, and of the asynchronous one's other client."""
+
 
 class CrawlFailed(Exception):
     """A crawl that did not end well; the message is one line."""
@@ -36,7 +43,7 @@ class CrawlCommand:
         return [
             *(sys.executable, "-m", "crawler", "crawl"),
             *("-i", str(self.urls), "-o", str(self.output), "--overwrite"),
-            *("--engine", self.engine, "--parse", self.parse),
+            *(*DRIVERS[self.engine], "--parse", self.parse),
             *("--concurrency", width, "--per-host", width, "--delay", "0"),
             *(_polite(width) if self.manners else _RUDE),
             *("--quiet", *stats, *self.options),

@@ -28,7 +28,7 @@ from tests.real.walk import Visit, Walk
 
 HEADER = ("engine", "loop", "from", "robots", "width", "records", "forbidden", "seconds", "verdict")
 
-_DRIVERS = (("async", "uvloop"), ("async", "asyncio"), ("threaded", "-"))
+_DRIVERS = (("async", "uvloop"), ("async", "asyncio"), ("raw", "uvloop"), ("threaded", "-"))
 _WIDTHS = (1, 64)
 _AT_LEAST = 8  # in flight at one moment, where 64 may be: the front page alone has 22 links
 _SECONDS = 120.0
@@ -115,7 +115,7 @@ def _wrong(
     seeds, output, audit = (directory / name for name in names)
     seeds.write_text(site.url(case.start) + "\n")
     options = ["--follow", "--depth", "0", "--audit", str(audit)]
-    options += ["--loop", loop] if engine == "async" else []
+    options += ["--loop", loop] if engine != "threaded" else []
     command = CrawlCommand(
         urls=seeds,
         output=output,

@@ -1,9 +1,9 @@
-"""Soak the crawler: `python -m tests.soak --seconds 1800 [--engine async]`.
+"""Soak the crawler: `python -m tests.soak --seconds 1800 [--engine raw]`.
 
-Each engine has its share of the time, one after the other, and crawls an endless list against
-`config/mock-hostile.toml`: pages of its graph, every fault of the catalogue (stalls, resets,
-bombs), names that do not resolve, while its parser's processes are killed at random moments. What
-must hold (a line says what did not, and the exit code is 1):
+Each engine, and the raw client, has its share of the time, one after the other, and crawls an
+endless list against `config/mock-hostile.toml`: pages of its graph, every fault of the catalogue
+(stalls, resets, bombs), names that do not resolve, while its parser's processes are killed at
+random moments. What must hold (a line says what did not, and the exit code is 1):
 
 - flat: memory, descriptors and threads of the crawl and all that it started (`BOUNDS`);
 - each URL of the list has one record, and none is `internal`;
@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.real.check import ENGINES
+from tests.real.command import DRIVERS
 from tests.soak.account import Account
 from tests.soak.crawl import CONCURRENCY, MEMORY, Crawl, crawling
 from tests.soak.judgement import Bound, Sample, broken
@@ -50,10 +50,10 @@ def main() -> int:
     """Soak each engine, print what was seen, and return 1 if a bound broke."""
     options = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     options.add_argument("--seconds", type=float, default=1800.0, help="for all engines together")
-    options.add_argument("--engine", action="append", choices=ENGINES, help="this engine")
+    options.add_argument("--engine", action="append", choices=DRIVERS, help="this engine")
     options.add_argument("--seed", type=int, default=time.time_ns() % 10_000, help="of the kills")
     chosen = options.parse_args()
-    engines = chosen.engine or list(ENGINES)
+    engines = chosen.engine or list(DRIVERS)
     share = chosen.seconds / len(engines)
     wrong: list[str] = []
     if not Path("/proc/self/smaps_rollup").exists():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from crawler.measure.processes import pss, tree
 from crawler.runtime.children import environment, python
+from tests.real.command import DRIVERS
 from tests.soak.account import Account
 from tests.soak.judgement import Sample
 
@@ -112,7 +113,7 @@ def crawling(engine: str, account: Account, log: Path) -> Iterator[Crawl]:
     clean = {k: v for k, v in inherited.items() if not k.startswith("CRAWLER_")}
     with log.open("wb") as messages:
         process = subprocess.Popen(
-            python("-m", "crawler", "crawl", "--engine", engine, *_OPTIONS),
+            python("-m", "crawler", "crawl", *DRIVERS[engine], *_OPTIONS),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=messages,

@@ -13,12 +13,17 @@ from crawler.compare.experiment import listed
 from crawler.model.errors import ConfigurationError
 
 UVLOOP, ASYNCIO, THREADED = "async uvloop", "async asyncio", "threaded"
+RAW = "async uvloop, raw client"
 ENGINES = {
     UVLOOP: ("async", "uvloop"),
     ASYNCIO: ("async", "asyncio"),
     THREADED: ("threaded", "uvloop"),
+    RAW: ("async", "uvloop"),
 }
 """Engine and loop, as a crawl's options have them; threads have no loop."""
+
+_CLIENTS = {RAW: "raw"}
+"""The arms' HTTP clients, where they are not the engine's default."""
 
 SPLIT = (UVLOOP, THREADED)
 """The engines that are split over processes, too."""
@@ -74,7 +79,8 @@ def arms(setting: Setting) -> Iterator[Arm]:
         yield from _list_arms(setting)
         return
     count = processes(setting)
-    planned = [(name_of(e, who), e, who, 1) for e in ENGINES for who in executors(setting)]
+    whose = {e: executors(setting) for e in ENGINES} | {RAW: ("inline",)}
+    planned = [(name_of(e, who), e, who, 1) for e in ENGINES for who in whose[e]]
     planned += [(split_name(e, setting), e, "inline", count) for e in SPLIT]
     for name, engine, executor, several in planned:
         parameters = {
@@ -124,6 +130,7 @@ def _options(setting: Setting, engine: str, executor: str) -> dict[str, Any]:
     kind, loop = ENGINES[engine]
     workers = max(1, len(setting.cores))
     options = {"engine": kind, "loop": loop, "parse": executor, "parse_workers": workers}
+    options |= {"client": _CLIENTS[engine]} if engine in _CLIENTS else {}
     return options | ({"text": True} if setting.text else {})
 
 
