@@ -1,8 +1,8 @@
 """Read a page's content with turbohtml: an HTML-standard tree with main text, selectors, metadata.
 
-It is C code that holds the GIL. Main text and CSS selectors take linear time for all but nested
-tables (a second for 1 MB of them). An XPath expression may take quadratic time, and structured data
-quadratic memory, so `auto` leaves those to processes.
+It is C code that holds the GIL. Main text takes linear time within `caps.DEPTH` (2 seconds for
+10 MB of nested tables), and so do CSS selectors. An XPath expression may take quadratic time, and
+structured data quadratic memory, so `auto` leaves those to processes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _BOILERPLATE: Final = (
     "body > header, nav, [role=navigation], aside, footer, dialog, "
     "script, style, noscript, template"
 )
+_TOO_DEEP: Final = "* > " * caps.DEPTH + "*:first-child"  # others are as deep as the first
 _INLINE_DATA: Final = "img[src^='data:' i]"  # megabytes of base64 that nobody reads
 _CONFIDENT: Final = LanguageDetection(threshold=0.5)
 _CODES: Final = (
@@ -40,13 +41,20 @@ def parse(markup: str) -> turbohtml.Document:
     return turbohtml.parse(markup, positions=False)
 
 
-def main(tree: turbohtml.Document, base: str, *, markdown: bool) -> tuple[str, str]:
+def is_deep(tree: turbohtml.Document) -> bool:
+    """Tell whether elements are nested deeper than `caps.DEPTH`."""
+    return tree.select_one(_TOO_DEEP) is not None
+
+
+def main(
+    tree: turbohtml.Document, base: str, *, markdown: bool, scored: bool = True
+) -> tuple[str, str]:
     """Return the main text and, if asked for, the same as Markdown; changes the tree.
 
-    base: what relative links are resolved against; "" leaves them. Where nothing reads like an
-    article, it is what the page calls its main part, or its body.
+    base: what relative links are resolved against; "" leaves them. scored: look for what reads like
+    an article; where nothing does, it is what the page calls its main part, or its body.
     """
-    body = tree.main_content() or _named(tree)
+    body = (tree.main_content() if scored else None) or _named(tree)
     if body is None:
         return "", ""
     body.remove(_BOILERPLATE)

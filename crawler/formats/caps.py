@@ -36,6 +36,15 @@ DIRECTIVES: Final = 64
 DIRECTIVE: Final = 128
 """Maximum length of a directive; the longest known holds a date."""
 
+DEPTH: Final = 256
+"""Maximum depth of elements of a page whose main text is looked for by scores, which takes the
+square of it: the limit of libxml2, and so of trafilatura. The deepest of 181 news pages has 64,
+browsers stop at 512. A deeper page has the text of its body.
+"""
+
+SHALLOW: Final = 20_000
+"""Tags of a page whose depth does not matter: at worst it takes a quarter of a second."""
+
 TEXT: Final = 4 << 20
 """Maximum characters of a main text, and of its Markdown; a long novel has 3 million."""
 

@@ -54,14 +54,16 @@ def content(markup: str, base: str, asked: ContentConfig) -> dict[str, Any]:
         found["selected"] = by_turbohtml.selected(tree, asked.selectors)
     if not asked.reads_text:
         return found
-    if (markup.count("<") + markup.count(",")) * len(base) > caps.RESOLVED:
+    tags = markup.count("<")
+    if (tags + markup.count(",")) * len(base) > caps.RESOLVED:
         base = ""  # many links (a srcset separates its own by commas) behind a long `<base>`
     if tree is None or best:
         from crawler.formats import by_trafilatura
 
         text, markdown = by_trafilatura.main(markup, base, markdown=asked.markdown)
     else:
-        text, markdown = by_turbohtml.main(tree, base, markdown=asked.markdown)
+        scored = tags <= caps.SHALLOW or not by_turbohtml.is_deep(tree)
+        text, markdown = by_turbohtml.main(tree, base, markdown=asked.markdown, scored=scored)
     return found | _described(text.strip(), markdown.strip(), found.keys())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crawler.formats import content
+from crawler.formats import caps, content
 from crawler.formats.page import page
 from crawler.model.content_config import ContentConfig
 from crawler.model.document import RawResponse
@@ -88,6 +88,17 @@ def test_a_page_without_an_article_gives_its_body() -> None:
     """Not null, but what is left without navigation and the like."""
     body = "<nav>menu</nav><div>Only <b>a few</b> words</div><script>no()</script>"
     assert found(body, text=True)["text"] == "Only a few words"
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_page_that_is_nested_too_deep_gives_its_body(
+    monkeypatch: pytest.MonkeyPatch, deep: bool
+) -> None:
+    """Looking for the best part takes the square of the depth; the text of the body does not."""
+    monkeypatch.setattr(caps, "SHALLOW", 0)
+    around = "<i>" * (caps.DEPTH - 2 + deep)  # html and body are the first two
+    body = f"<p>Lead</p><div><p>The first is {WORDS}</p><p>The last is {WORDS}</p></div>{around}"
+    assert ("Lead" in found(body, text=True)["text"]) is deep
 
 
 @pytest.mark.parametrize(
