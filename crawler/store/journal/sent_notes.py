@@ -2,7 +2,9 @@
 
 A note is written, and synced, before its request leaves. So a request without a note has not left,
 and one with a note and without a record may have: the run that continues does not send it again.
-A note is the key of one fetch (`crawler.store.journal.lines`), 8 bytes.
+A note is the key of one fetch (`crawler.store.journal.lines`), 8 bytes. Notes that come while
+others are being synced wait for those, and are then written and synced together: the requests of a
+crawl share the disk's pace.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Callable
+from errno import EIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,23 +29,54 @@ class SentNotes:
 
     def __init__(self, path: Path, *, resumed: bool) -> None:
         self._path = path
-        self._lock = threading.Lock()
+        self._change = threading.Condition()
+        self._waiting = array("Q")
+        self._group = self._written = 0  # groups of notes that were begun, and are on the disk
+        self._busy = self._failed = False
         self._file: BinaryIO | None = None
         self._earlier = frozenset(_read(path)) if resumed else frozenset()
 
     def __repr__(self) -> str:
-        return f"SentNotes({str(self._path)!r}, {len(self._earlier)} earlier)"
+        waiting = len(self._waiting)
+        return f"SentNotes({str(self._path)!r}, {len(self._earlier)} earlier, {waiting} waiting)"
 
     def add(self, key: int, sync: Callable[[int], None]) -> bool:
         """Write a note to last; return False if an earlier run has. Raises `OSError`."""
         if key in self._earlier:
             return False
-        with self._lock:
+        with self._change:
+            self._waiting.append(key)
+            group = self._group
+            self._change.wait_for(lambda: not self._busy or self._written > group)
+            keys = self._taken(group)
+        if keys:
+            self._write(keys, sync)
+        return True
+
+    def _taken(self, group: int) -> array[int]:
+        """Return the notes to write, none if another thread has written those of the group."""
+        if self._failed:  # what the disk has of a note that another has written is not known
+            raise OSError(EIO, "could not be written before")
+        if self._written > group:
+            return array("Q")
+        keys, self._waiting = self._waiting, array("Q")
+        self._group += 1
+        self._busy = True
+        return keys
+
+    def _write(self, keys: array[int], sync: Callable[[int], None]) -> None:
+        try:
             if self._file is None:
                 self._file = self._opened()
-            disk.write(self._file.fileno(), array("Q", [key]).tobytes())
+            disk.write(self._file.fileno(), keys.tobytes())
             sync(self._file.fileno())
-        return True
+        except BaseException:
+            self._failed = True
+            raise
+        finally:
+            with self._change:
+                self._busy, self._written = False, self._group
+                self._change.notify_all()
 
     def close(self) -> None:
         """Close the file."""
