@@ -62,7 +62,7 @@ def before(onward: Request, now: float) -> Redirect:
     request = replace(
         onward, url=Url(last.url), hops=tuple(hops), attempts=max(1, onward.attempts - 1)
     )
-    exchange = Exchange(status=last.status or None, started_at=now)
+    exchange = Exchange(status=last.status or None, started_at=now, archived=True)
     return Redirect(request=request, exchange=exchange, location=onward.url.href)
 
 

@@ -206,8 +206,7 @@ class AsyncEngine(Steps):
         outcome: Ended | None = None
         try:
             if not self._cancelled:
-                outcome = await self._outcome(request)
-                self._archive(outcome)
+                outcome = self._archive(await self._outcome(request))
         except Exception as error:  # a bug costs this URL, is said in its record, and no more
             outcome = unforeseen(request, error)
         finally:

@@ -21,7 +21,7 @@ from crawler.model.document import RawResponse
 from crawler.model.errors import ConfigurationError
 from crawler.model.fault import Fault
 from crawler.model.headers import Headers
-from crawler.model.outcome import Failed, Fetched, Kind, Received, Redirect
+from crawler.model.outcome import Failed, Fetched, Kind, Page, Received, Redirect
 from crawler.model.request import Request
 from crawler.model.value import value
 from crawler.store.forms import OutputTarget
@@ -37,7 +37,8 @@ class Plugins:
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
     headers: a function from URL to additional headers. link_filter: a function that returns whether
     to follow the URL of a link. keep_headers, keep_body: keep response headers and bodies in
-    outcomes. led_on: takes the redirects on the way to them.
+    outcomes. led_on: takes the redirects on the way to them,
+    and pages that may be left by a refresh.
     """
 
     fetcher: Any = None
@@ -46,7 +47,7 @@ class Plugins:
     link_filter: Callable[[str], bool] | None = None
     keep_headers: bool = False
     keep_body: bool = False
-    led_on: Callable[[Redirect], None] | None = None
+    led_on: Callable[[Redirect | Page], None] | None = None
 
     def __post_init__(self) -> None:
         if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):
@@ -74,16 +75,14 @@ def keeping(
     plugins: Plugins | None,
     targets: Sequence[OutputTarget],
     config: CommandConfig,
-    led_on: Callable[[Redirect], None],
+    led_on: Callable[[Redirect | Page], None],
 ) -> Plugins | None:
     """Return the caller's parts, with headers, bodies and redirects if the outputs want them."""
     archive = any(each.archive for each in targets)
     if not archive and not config.save:
         return plugins
-    given = plugins or Plugins()
-    if archive:
-        given = replace(given, keep_headers=True, led_on=led_on)
-    return replace(given, keep_body=True)
+    given = replace(plugins or Plugins(), keep_body=True, led_on=led_on)
+    return replace(given, keep_headers=True) if archive else given
 
 
 class GivenAsyncFetcher:

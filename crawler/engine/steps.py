@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from time import perf_counter
 
 from crawler.core.bottleneck import Limit
@@ -13,7 +14,7 @@ from crawler.engine.feed import Feeder
 from crawler.engine.ports import Sink
 from crawler.engine.spooler import Spooler
 from crawler.model.errors import CrawlerError
-from crawler.model.outcome import Final, Redirect
+from crawler.model.outcome import Final, Page, Redirect
 from crawler.model.request import Purpose
 
 MOST = 500
@@ -24,7 +25,7 @@ class Steps:
     """The steps of an engine, and the outcomes that they lead to.
 
     `keep_body`: outcomes have the bodies of their responses. `led_on` is told of the redirects of
-    pages, before the core is.
+    pages, and of pages that may be left by a refresh, before the core is.
     """
 
     _feeder: Feeder
@@ -35,7 +36,7 @@ class Steps:
         self._sink = sink
         self._announce = announce
         self.keep_body = False
-        self.led_on: Callable[[Redirect], None] | None = None
+        self.led_on: Callable[[Redirect | Page], None] | None = None
         self._cancelled = False
         self._failure: CrawlerError | None = None
 
@@ -56,12 +57,14 @@ class Steps:
             return BUSY
         return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
 
-    def _archive(self, outcome: Ended) -> None:
-        """Write the redirect of a page, where that is asked for, before the core goes on."""
-        if self.led_on is None or not isinstance(outcome, Redirect):
-            return
-        if outcome.request.purpose is Purpose.PAGE:
-            self.led_on(outcome)
+    def _archive(self, outcome: Ended) -> Ended:
+        """Write what may lead away from a page, where asked for, before the core goes on."""
+        if self.led_on is None or not isinstance(outcome, Redirect | Page):
+            return outcome
+        if not leads_away(outcome):
+            return outcome
+        self.led_on(outcome)
+        return replace(outcome, exchange=replace(outcome.exchange, archived=True))
 
     def _emit(self, finals: Iterable[Final]) -> None:
         """Write outcomes. If the sink fails the crawl ends, as records would be lost."""
@@ -77,6 +80,14 @@ class Steps:
                 error = CrawlerError(f"{type(error).__name__}: {error}")
             self._failure = error
             self.cancel()
+
+
+def leads_away(outcome: Redirect | Page) -> bool:
+    """Tell whether the crawl may go on from a response without a record of it."""
+    if isinstance(outcome, Redirect):
+        return outcome.request.purpose is Purpose.PAGE
+    leads = outcome.document.leads
+    return leads is not None and bool(leads.refresh)
 
 
 def next_step(

@@ -81,7 +81,7 @@ class Exchange:
     `fetched_at` Unix time. `wire_bytes` counts the body before, `body_bytes` after decoding.
     `cookies` are Set-Cookie headers as sent, for the redirect chain alone. `truncated`: the body
     was cut. `fields` are the response's headers in order, if anybody may ask for them.
-    `particulars` are None without any.
+    `particulars` are None without any. `archived`: archives have the response already.
     """
 
     status: int | None = None
@@ -97,6 +97,7 @@ class Exchange:
     truncated: bool = False
     fields: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     particulars: Particulars | None = None
+    archived: bool = False
 
     @property
     def former(self) -> FormerPage | None:

@@ -121,6 +121,7 @@ class RecordSink:
         self._failure: Exception | None = None
         self._given = 0
         self._redirects: list[tuple[_Made, ...]] = []  # for archives
+        self._left: list[tuple[str, bytes]] = []  # files of pages left by a refresh
         self._leading = 0  # bytes of the redirects
         self._taken = 0  # bytes taken for a commit
         self._deadline = inf
@@ -169,9 +170,8 @@ class RecordSink:
         Raises `OutputClosed` if the reader of the output went away, `EnvironmentFailure` that names
         the output if it could not be written; in both cases this record is not written.
         """
-        file = None
-        if self.bodies is not None and isinstance(final, Page) and final.body:
-            file = name_of(final), final.body
+        file = self._file_of(final)
+        if isinstance(final, Page) and file is not None:
             final = replace(final, saved=file[0])
         records = tuple([_made(encode, final) for encode in self._encoders])
         size = _weight(records, final) + (len(file[1]) if file is not None else 0)
@@ -191,31 +191,45 @@ class RecordSink:
             if not before or before < self._group <= self._queued:
                 self._change.notify()
 
-    def led_on(self, redirect: Redirect) -> None:
+    def _file_of(self, outcome: Final | Redirect) -> tuple[str, bytes] | None:
+        """Return name and content of the file that a page is saved as, if it is to be."""
+        if self.bodies is None or not isinstance(outcome, Page) or not outcome.body:
+            return None
+        return name_of(outcome), outcome.body
+
+    def led_on(self, left: Redirect | Page) -> None:
         """Queue the response of a redirect for archives, before the core is told of it.
 
-        A crawl that is killed may have fetched and archived a redirect twice, and lacks none.
+        Or that of a page that a refresh may lead away from, whose body is saved, too. A crawl that
+        is killed may have fetched and archived either twice, and lacks none.
         Callable from any thread, never blocks; it fails with the next `put`.
         """
         records = tuple(
-            partial(encode.led_on, redirect) if isinstance(encode, WarcRecords) else b""
+            partial(encode.led_on, left) if isinstance(encode, WarcRecords) else b""
             for encode in self._encoders
         )
-        size = _weight(records, redirect)
+        file = self._file_of(left)
+        if file is None and not any(records):
+            return
+        size = _weight(records, left) + (len(file[1]) if file is not None else 0)
         with self._change:
             if self._failure is not None or self._closing:
                 return
             self._redirects.append(records)
+            if file is not None:
+                self._left.append(file)
             self._leading += size
             self._waiting += size
             self._change.notify()
 
     def _take_redirects(self) -> list[bytes]:
-        """Return the redirects that came until now, for each output."""
+        """Return the redirects that came until now, for each output; save the pages left."""
         with self._change:
             taken, self._redirects = self._redirects, []
+            files, self._left = self._left, []
             self._taken += self._leading
             self._leading = 0
+        self._save(files)
         return _columns(taken)
 
     def hasten(self) -> None:
@@ -295,14 +309,17 @@ class RecordSink:
                     stack.callback(outlet.close)
 
     def _write(self, group: RecordGroup) -> None:
-        if self.bodies is not None:
-            for file in group.files:
-                self.bodies.write(*file)
+        self._save(group.files)
         if self._kept is not None:
             self._kept.write(group)
         else:
             write_groups(self._outlets, group.parts, group.number)
             write_groups(self._outlets, self._take_redirects())
+
+    def _save(self, files: Sequence[tuple[str, bytes]]) -> None:
+        if self.bodies is not None:
+            for file in files:
+                self.bodies.write(*file)
 
     def _next_group(self, due: float) -> RecordGroup:
         """Wait for records, and until `due` for more of them; return none at the end.

@@ -27,7 +27,7 @@ from crawler.model.outcome import Failed, Final, Page, Redirect, Skipped
 from crawler.model.payload import GET
 from crawler.model.request import Request
 from crawler.model.secrets import is_secret
-from crawler.model.transfer import REDIRECTS, Exchange, Heads, timestamp
+from crawler.model.transfer import Exchange, Heads, timestamp
 from crawler.model.url import masked
 from crawler.model.version import VERSION
 
@@ -62,18 +62,19 @@ class WarcRecords:
         )
 
     def __call__(self, final: Final) -> bytes:
-        """Return the records of an outcome, but of a redirect that `led_on` has had."""
+        """Return the records of an outcome, but of one that `led_on` has had."""
         if isinstance(final, Skipped) or final.exchange is None or final.exchange.status is None:
             return b""
-        if _leads_on(final.exchange):
+        if final.exchange.archived:
             return b""
         body = final.body if isinstance(final, Page | Failed) else None
         unchanged = isinstance(final, Page) and final.exchange.status == HTTPStatus.NOT_MODIFIED
         return self._records(final.request, final.exchange, body, unchanged=unchanged)
 
-    def led_on(self, redirect: Redirect) -> bytes:
-        """Return the records of a redirect."""
-        return self._records(redirect.request, redirect.exchange, None)
+    def led_on(self, left: Redirect | Page) -> bytes:
+        """Return the records of a redirect, or of a page that a refresh leads away from."""
+        body = left.body if isinstance(left, Page) else None
+        return self._records(left.request, left.exchange, body)
 
     def _records(
         self, request: Request, exchange: Exchange, body: bytes | None, *, unchanged: bool = False
@@ -137,14 +138,6 @@ def weight(outcome: Final | Redirect) -> int:
     body = outcome.body if isinstance(outcome, Page | Failed) else None
     heads = sum(len(name) + len(value) for name, value in exchange.fields)
     return len(body or b"") + heads + 2 * len(outcome.request.url.href) + _RECORD
-
-
-def _leads_on(exchange: Exchange) -> bool:
-    """Return whether an exchange is that of a redirect, or what is known of it from its target."""
-    if exchange.status not in REDIRECTS:
-        return False
-    named = any(name.lower() == "location" and value for name, value in exchange.fields)
-    return named or not exchange.fields
 
 
 def _heads(exchange: Exchange) -> Heads:

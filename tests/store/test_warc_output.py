@@ -54,6 +54,10 @@ KEYS = [
 ]
 
 
+LEFT = {"left": "/one", "away": "http://b.test/", "stays": "/stays"}
+"""Where pages send their visitors: to another one, to another site, and to themselves."""
+
+
 class Archived:
     """Pages, some of them equal, one that was packed, and failures."""
 
@@ -71,6 +75,8 @@ class Archived:
             exchange = Exchange(status=301 + (name == "loop"), fields=fields, fetched_at=1.5)
             return Redirect(request=request, exchange=exchange, location=location)
         body = SAME if name in ("same", "again") else f"<title>{name}</title>".encode() * 9
+        if name in LEFT:
+            body = f"<meta http-equiv=refresh content='0;url={LEFT[name]}'>".encode() + body
         length = (("Content-Length", str(len(body))),)
         fields = SENT + (
             (("Content-Encoding", "gzip"), ("Content-Length", "7")) if name == "coded" else length
@@ -144,6 +150,20 @@ def test_each_redirect_on_the_way_is_archived(tmp_path: Path, engine: str, follo
     heads = dict(answers)
     assert heads[urls[0]].get_header("Location") == "/one"
     assert heads[urls[1]].get_header("Location") == urls[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["async", "threaded"])
+def test_pages_that_a_refresh_leads_away_from_are_kept(tmp_path: Path, engine: str) -> None:
+    """Once in the archive and below --save, whether the page has a record of its own or not."""
+    urls = [f"http://a.test/{name}" for name in ("left", "away", "stays", "one")]
+    archived(tmp_path / "x.warc", engine, urls=urls, follow=True, depth=0, save=f"{tmp_path}/save")
+    found = {url: body for kind, url, _, body in read(tmp_path / "x.warc") if kind == "response"}
+    answers = [kind for kind, *_ in read(tmp_path / "x.warc") if kind in ("response", "revisit")]
+    assert set(found) == {*urls, LEFT["away"]} and len(answers) == len(found)
+    assert b"url=/one" in found[urls[0]] and b"url=/stays" in found[urls[2]]
+    saved = [path.name.partition(".")[0] for path in (tmp_path / "save" / "a.test").iterdir()]
+    assert sorted(saved) == ["away", "left", "one", "stays"]
 
 
 def test_redirects_are_written_before_any_record_comes(tmp_path: Path) -> None:
