@@ -57,6 +57,7 @@ HOMES = {
     "rich": "cli/*",
     **dict.fromkeys(("pandas", "pyarrow"), "frames.py store/parquet_*.py"),
     "duckdb": "store/databases.py",
+    "distributed": "engine/cluster.py",
     "jinja2": "report/html_page.py",
     "matplotlib": "report/* load/plots.py compare/charts.py compare/ratio_plots.py",
     "frostwork": "formats/by_frostwork.py",

@@ -29,6 +29,8 @@ from crawler.model.event import NO_EVENTS, Events, Level
 from crawler.model.value import value
 
 if TYPE_CHECKING:
+    from crawler.engine.parallel_order import ParallelOrder
+    from crawler.engine.parallel_run import ParallelRun
     from crawler.engine.plugins import Plugins
     from crawler.store.forms import OutputTarget
 
@@ -452,13 +454,17 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
         targets=order.targets(),
         lasting=lasting,
     )
-    partitions = partitions_of(given, announce)
-    if not partitions:
+    cluster = bool(order.config.cluster)
+    partitions = 0 if cluster else partitions_of(given, announce)
+    if not partitions and not cluster:
         return None
     from crawler.engine.parallel_crawl import ENDING
     from crawler.engine.parallel_run import open_parallel
 
-    opened = open_parallel(given, partitions, announce)
+    if cluster:
+        opened = _on_cluster(given, announce)
+    else:
+        opened = open_parallel(given, partitions, announce)
     opened.session.tell_events(order.events)
     return Parts(
         session=opened.session,
@@ -469,6 +475,25 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
         peak_rss=opened.session.peak_rss,
         held=held,
     )
+
+
+def _on_cluster(given: ParallelOrder, announce: Callable[[str], None]) -> ParallelRun:
+    """Open a run whose partitions a cluster crawls, in rounds."""
+    from crawler.engine.cluster import DaskWorkers, check_address
+    from crawler.engine.parallel_order import replaced
+    from crawler.engine.parallel_run import open_parallel
+    from crawler.engine.rounds_run import check_rounds, partitions_wanted
+
+    check_rounds(given.config, given.targets, lasting=given.lasting)
+    check_address(given.config.cluster)
+    replaced(given)
+    workers = DaskWorkers(given.config.cluster, announce)
+    try:
+        partitions = partitions_wanted(given.folder, given.config, workers)
+        return open_parallel(given, partitions, announce, workers)
+    except BaseException:
+        workers.close()
+        raise
 
 
 def keeps_state(order: Order) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 from crawler.core.audit import Totals
@@ -48,6 +49,22 @@ def merged(parts: Sequence[Snapshot], elapsed: float, concurrency: int) -> Snaps
         hosts=tuple(host for part in parts for host in part.hosts),
         **{name: sum(getattr(part, name) for part in parts) for name in _SUMS},
         **{name: max((getattr(part, name) for part in parts), default=0) for name in _WORST},
+    )
+
+
+_LATEST = ("read", "repeats", "found", "moved", "in_flight", "spilled", "hosts_away")
+"""Counts over all runs, and those of the moment."""
+_FIRST = ("earlier", "earlier_failed", "earlier_unfetched")
+
+
+def followed(before: Snapshot, after: Snapshot) -> Snapshot:
+    """Return the snapshot of a partition over two runs, the second of which continues the first."""
+    whole = merged([before, after], before.elapsed + after.elapsed, 0)
+    return replace(
+        whole,
+        lowered_to=after.lowered_to,
+        **{name: getattr(after, name) for name in _LATEST},
+        **{name: getattr(before, name) for name in _FIRST},
     )
 
 

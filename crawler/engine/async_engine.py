@@ -214,6 +214,8 @@ class AsyncEngine(Steps):
             self._fetcher.forget(request)
 
     async def _outcome(self, request: Request) -> Ended:
+        if self.before_fetch is not None:
+            self.before_fetch()
         fetched = await self._fetcher.fetch(request)
         received = self._core.usable(fetched)
         if not isinstance(received, Received):

@@ -308,6 +308,7 @@ class CrawlSession:
         self._queue = parser.queue
         self._core.begin(perf_counter())
         engine.led_on = self._plugins.led_on
+        engine.before_fetch = self._plugins.before_fetch
         self._engine = engine
         self._tell = tell
         early, self._early = self._early, []

@@ -116,9 +116,7 @@ def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
     if order.lasting:
         folder = order.folder
         if fresh and folder.partitions:
-            with closing(folder):
-                folder.lock()
-                folder.discard()
+            replaced(order)
         elif begun := folder.partitions:
             return begun
         elif folder.started_alone and not fresh:
@@ -128,6 +126,15 @@ def partitions_of(order: ParallelOrder, announce: Callable[[str], None]) -> int:
     if not wanted:
         wanted = _automatic(order, announce)
     return wanted if wanted > 1 or not all(each.alone for each in order.targets) else 0
+
+
+def replaced(order: ParallelOrder) -> None:
+    """Discard the state of a run that is replaced."""
+    folder = order.folder
+    if order.config.existing == "replace" and folder.partitions:
+        with closing(folder):
+            folder.lock()
+            folder.discard()
 
 
 def _automatic(order: ParallelOrder, announce: Callable[[str], None]) -> int:

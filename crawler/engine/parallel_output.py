@@ -18,6 +18,7 @@ from typing import Any, cast
 
 from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.partition_plan import Manifest
+from crawler.engine.rounds import RoundsCrawl
 from crawler.model.choices import Existing
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Final
@@ -40,7 +41,7 @@ class Gathered:
 
     def __init__(
         self,
-        crawl: ParallelCrawl,
+        crawl: ParallelCrawl | RoundsCrawl,
         places: Sequence[GatheringPlace],
         folder: RunFolder,
         *,

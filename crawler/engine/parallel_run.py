@@ -13,6 +13,8 @@ from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.parallel_order import ParallelOrder, SampledList, unseen
 from crawler.engine.parallel_output import Forwarded, Gathered, PartLogs
 from crawler.engine.partition_plan import CrawlPlan
+from crawler.engine.rounds import RoundsCrawl, Workers
+from crawler.engine.rounds_run import rounds_of
 from crawler.model.errors import ConfigurationError, CrawlerError
 from crawler.model.value import value
 from crawler.runtime import limits
@@ -35,25 +37,31 @@ _BLOCK = 1 << 20
 class ParallelRun:
     """A run that is ready: what crawls, what is read and what is written."""
 
-    session: ParallelCrawl
+    session: ParallelCrawl | RoundsCrawl
     source: SampledList
     sink: Gathered | Forwarded
 
 
 def open_parallel(
-    order: ParallelOrder, partitions: int, announce: Callable[[str], None]
+    order: ParallelOrder,
+    partitions: int,
+    announce: Callable[[str], None],
+    workers: Workers | None = None,
 ) -> ParallelRun:
     """Begin a run of so many partitions, or go on with one.
+
+    workers: who crawls them, in rounds; without, processes of this one.
 
     Raises `Complete` if only its parts had to be put together, and what `RunFolder` and
     `placed` raise.
     """
-    divided(order.config, _running(order, partitions))  # refuses too little for all of them
+    running = _running(order, partitions) if workers is None else min(partitions, workers.slots)
+    divided(order.config, running)  # refuses too little for all of them
     _check(order)
     sampled = SampledList(order)
     held = ExitStack()
     try:
-        return _opened(order, partitions, announce, sampled, held)
+        return _opened(order, partitions, announce, sampled, held, workers=workers)
     except BaseException:
         held.close()
         raise
@@ -65,6 +73,8 @@ def _opened(
     announce: Callable[[str], None],
     sampled: SampledList,
     held: ExitStack,
+    *,
+    workers: Workers | None,
 ) -> ParallelRun:
     """Open the state and the output; `held` releases them."""
     folder = _locked(order, held)
@@ -89,23 +99,28 @@ def _opened(
     sites = sampled.sites(partitions)
     if folder.partitions:
         folder.deal(sites)
-    crawl = ParallelCrawl(
-        CrawlPlan(
-            options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
-            seeds=tuple(order.seeds),
-            inputs=tuple(order.inputs),
-            output=order.output,
-            parts=tuple(each.part for each in order.targets),
-            state=str(folder.path),
-            partitions=partitions,
-            running=_running(order, partitions),
-            sites=sites,
-        ),
-        announce=announce,
-        forward=forwarded,
-        max_time=order.config.max_time,
-        standard_input=standard_input,
+    plan = CrawlPlan(
+        options=order.config.values() | ({} if order.lasting else {"sync": "none"}),
+        seeds=tuple(order.seeds),
+        inputs=tuple(order.inputs),
+        output=order.output,
+        parts=tuple(each.part for each in order.targets),
+        state=str(folder.path),
+        partitions=partitions,
+        running=_running(order, partitions) if workers is None else min(partitions, workers.slots),
+        sites=sites,
     )
+    crawl: ParallelCrawl | RoundsCrawl
+    if workers is not None:
+        crawl = rounds_of(plan, order.config, workers, announce)
+    else:
+        crawl = ParallelCrawl(
+            plan,
+            announce=announce,
+            forward=forwarded,
+            max_time=order.config.max_time,
+            standard_input=standard_input,
+        )
     held.callback(crawl.dismiss)
     crawl.prepare()
     if forwarded is not None:

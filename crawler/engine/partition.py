@@ -116,6 +116,7 @@ class PartitionCrawl:
     ) -> None:
         self._partition = partition = ownership.own
         self._partitions = plan.partitions
+        self._elsewhere = plan.elsewhere
         self._watch = watch
         self._rounds = rounds
         self._folder = folder = partition_folder(plan, partition)
@@ -217,7 +218,14 @@ class PartitionCrawl:
         def outbox(marks: Marks) -> Outbox | None:
             positions = positions_of(marks)
             return (
-                Outbox(self._folder, marks.handed, positions, own=self._partition, receivers=others)
+                Outbox(
+                    self._folder,
+                    marks.handed,
+                    positions,
+                    own=self._partition,
+                    receivers=others,
+                    elsewhere=self._elsewhere,
+                )
                 if others
                 else None
             )

@@ -30,7 +30,8 @@ class CrawlPlan:
     lasts, `running` is the number of partitions that run at once, which share `concurrency` and
     `memory`. `sites` has the partitions of known sites (`crawler.core.ownership`); those of the
     first call count. `round` numbers a call whose records are to be in files of its own, from 1 on
-    (`crawler.engine.round_files`); with 0, all calls add to one part.
+    (`crawler.engine.round_files`); with 0, all calls add to one part. elsewhere: what earlier calls
+    have handed over to others lies in other folders (`crawler.engine.round_state`).
     """
 
     options: Mapping[str, Any]
@@ -43,6 +44,7 @@ class CrawlPlan:
     running: int = 1
     sites: Mapping[str, int] = field(default_factory=dict)
     round: int = 0
+    elsewhere: bool = False
 
 
 @value(frozen=True, slots=True, kw_only=True)

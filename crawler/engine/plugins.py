@@ -37,8 +37,8 @@ class Plugins:
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
     headers: a function from URL to additional headers. link_filter: a function that returns whether
     to follow the URL of a link. keep_headers, keep_body: keep response headers and bodies in
-    outcomes. led_on: takes the redirects on the way to them,
-    and pages that may be left by a refresh.
+    outcomes. led_on: takes the redirects on the way to them, and pages that may be left by a
+    refresh. before_fetch: called before each request, look-ups of addresses included.
     """
 
     fetcher: Any = None
@@ -48,6 +48,7 @@ class Plugins:
     keep_headers: bool = False
     keep_body: bool = False
     led_on: Callable[[Redirect | Page], None] | None = None
+    before_fetch: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):

@@ -25,7 +25,8 @@ class Steps:
     """The steps of an engine, and the outcomes that they lead to.
 
     `keep_body`: outcomes have the bodies of their responses. `led_on` is told of the redirects of
-    pages, and of pages that may be left by a refresh, before the core is.
+    pages, and of pages that may be left by a refresh, before the core is; `before_fetch` is called
+    before each request.
     """
 
     _feeder: Feeder
@@ -37,6 +38,7 @@ class Steps:
         self._announce = announce
         self.keep_body = False
         self.led_on: Callable[[Redirect | Page], None] | None = None
+        self.before_fetch: Callable[[], None] | None = None
         self._cancelled = False
         self._failure: CrawlerError | None = None
 

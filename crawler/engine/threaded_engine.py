@@ -228,6 +228,8 @@ class ThreadedEngine(Steps):
             self._fetcher.forget(request)
 
     def _outcome(self, request: Request) -> Ended:
+        if self.before_fetch is not None:
+            self.before_fetch()
         fetched = self._fetcher.fetch(request)
         received = self._core.usable(fetched)
         if not isinstance(received, Received):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -10,7 +10,7 @@ from typing import Any, Self
 from crawler.model.choices import CsvLinks, InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, group, option
-from crawler.model.units import COUNT, SHARE
+from crawler.model.units import COUNT, SECONDS, SHARE
 from crawler.model.watching_config import WatchingConfig
 
 _input, _output = partial(option, "Input"), partial(option, "Output")
@@ -52,6 +52,35 @@ class CommandConfig(CrawlConfig):
         "Processes that crawl at once, each some of the hosts; auto is one a core for many hosts.",
         metavar="N|auto",
         common=True,
+    )
+    cluster: str = option(
+        "Engine",
+        "",
+        "Dask cluster that crawls in rounds: local:N, or the scheduler's address (tcp://...).",
+        metavar="ADDRESS",
+    )
+    partitions: int = option(
+        "Engine",
+        0,
+        "Partitions of the hosts with --cluster, fixed when a crawl begins (0: 4 a worker).",
+        least=0,
+        most=100_000,
+    )
+    round: float = option(
+        "Engine",
+        60.0,
+        "Duration of a round with --cluster: what a worker that dies may cost at most.",
+        least=0.5,
+        most=86_400,
+        unit=SECONDS,
+    )
+    lease: float = option(
+        "Engine",
+        15.0,
+        "Silence after which a worker's round is given to another, with --cluster.",
+        least=0.5,
+        most=3_600,
+        unit=SECONDS,
     )
     input_format: InputFormat = _input("auto", "Input format; auto decides by the file's name.")
     url_column: str = _input(
@@ -133,6 +162,15 @@ class CommandConfig(CrawlConfig):
             if spec.shown and name not in _PASSING and values[name] != spec.default
         }
 
+    def secrets_of(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        """Return the options that may hold credentials, as the variables of a process set them."""
+        found: dict[str, Any] = {}
+        for name, spec in self.options().items():
+            text = environment.get(f"CRAWLER_{name.upper()}", "")
+            if not spec.shown and text:
+                found[name] = text.splitlines() if spec.type == tuple[str, ...] else text
+        return found
+
     def __init__(self, **options: Any) -> None:
         CrawlConfig.__init__(self, **options)
         for name in ("keep", "fields"):
@@ -167,6 +205,7 @@ _PASSING = frozenset(
         *("state", "accept_change", "overwrite", "append", "stats", "audit", "repeats", "cdxj"),
         *WatchingConfig.options(),
         *("progress", "quiet", "debug", "max_time", "limit", "cookies", "credentials", "login"),
+        *("cluster", "partitions", "round", "lease"),
     }
 )
 _PLAIN = (bool, int, float, str, tuple[str, ...])

@@ -5,6 +5,7 @@
                            them, what the output held before
     OUT.state/pN/          the state of partition N
     OUT.state/pages        the quota of `--max-pages`
+    OUT.state/rounds/      the rounds of a cluster (`crawler.engine.round_state`)
     OUT.state/ended.json   all have ended: their parts have to be put together, and no more
 
 With `ended.json` nothing is crawled any more. Whoever finds it puts the parts together again,
@@ -33,6 +34,8 @@ from crawler.store.journal.state_folder import FORMAT, LOCK, StateFolder
 from crawler.store.object_directory import ObjectDirectory
 from crawler.store.receipt_file import indented, others_of
 
+ROUNDS = "rounds"
+"""The directory in which rounds on a cluster meet."""
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
 
@@ -94,7 +97,9 @@ class RunFolder:
     @property
     def untouched(self) -> bool:
         """True if no partition has committed anything."""
-        return not any(self.path.glob("p[0-9]*/journal"))
+        return not any(
+            any(self.path.glob(each)) for each in ("p[0-9]*/journal", f"{ROUNDS}/p[0-9]*")
+        )
 
     def options(self) -> dict[str, Any]:
         """Return the options of the run that began. Raises `ConfigurationError`."""
@@ -220,7 +225,7 @@ class RunFolder:
 
         Raises `OSError`.
         """
-        for path in self.path.glob("p[0-9]*"):
+        for path in (*self.path.glob("p[0-9]*"), *self.path.glob(ROUNDS)):
             shutil.rmtree(path)
         for path in (
             *self.path.glob("pages*"),

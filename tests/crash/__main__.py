@@ -6,8 +6,8 @@ frames, renames, truncations and removals. Then the same command runs again, unt
 Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
 for each URL, no more. Then `crawler retry` is killed in the same way (`tests.crash.retried`), and
-the power is cut (`tests.crash.power`), processes are killed (`tests.crash.processes`), and crawls
-get signals (`tests.crash.signalled`).
+the power is cut (`tests.crash.power`), processes are killed (`tests.crash.processes`), crawls get
+signals (`tests.crash.signalled`), and clusters lose their processes (`tests.crash.cluster`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections import Counter
 from itertools import cycle, islice, product
 from pathlib import Path
 
+from tests.crash.cluster import kill_clusters
 from tests.crash.crawl import FORMS, KINDS, SAVED, Case, continued, wrong
 from tests.crash.partitioned import CALLERS, RoundsCase, continued_rounds, wrong_rounds
 from tests.crash.power import cut_power
@@ -29,6 +30,7 @@ from tests.crash.retried import kill_retries
 from tests.crash.signalled import signal_crawls
 from tests.crash.workers import OUTPUTS, WorkersCase, continued_workers, wrong_workers
 
+_PARTS = ("kills", "retries", "cuts", "processes", "signals", "clusters")
 ENGINES = ("async", "threaded")
 AnyCase = Case | RoundsCase | WorkersCase
 
@@ -42,13 +44,19 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=100, help="processes killed at any time")
     parser.add_argument("--signals", type=int, default=100, help="crawls that get a signal")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--clusters", type=int, default=50, help="processes of clusters killed")
+    parser.add_argument("--only", choices=_PARTS, help="nothing but this")
     given = parser.parse_args()
+    for name in _PARTS:
+        if given.only and name != given.only:
+            setattr(given, name, 0)
     draw = random.Random(given.seed)
     problem = (given.kills and _killed(given.kills, draw)) or ""
     problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
     problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
     problem = problem or (given.processes and kill_processes(given.processes, draw)) or ""
     problem = problem or (given.signals and signal_crawls(given.signals, draw)) or ""
+    problem = problem or (given.clusters and kill_clusters(given.clusters, draw)) or ""
     if problem:
         print(f"seed {given.seed}: {problem}", file=sys.stderr)
     return 1 if problem else 0

@@ -110,7 +110,7 @@ def _killed(
     for _ in range(_MOST):
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
             while web.wait(web.served + draw.randrange(1, 60), process):
-                victim = draw.choice([process.pid, *_below(process.pid)])
+                victim = draw.choice([process.pid, *below(process.pid)])
                 with suppress(ProcessLookupError):  # it has ended by itself
                     os.kill(victim, signal.SIGKILL)
                     kills["parent" if victim == process.pid else "child"] += 1
@@ -124,7 +124,7 @@ def _killed(
     return "does not come to its end"
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
     """Return the processes below one, as Linux lists them."""
     parents: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -111,11 +111,25 @@ def segments(folder: Path) -> list[int]:
     return sorted(int(path.suffix[1:]) for path in folder.glob("handed.*"))
 
 
+def receivers_of(path: Path, size: int) -> set[int]:
+    """Return the partitions that the first `size` bytes of a segment have lines for.
+
+    Raises `OSError`, `ValueError` for a damaged file.
+    """
+    found: set[int] = set()
+    with path.open("rb") as file:
+        while file.tell() < size:
+            index: list[tuple[int, int]] = orjson.loads(file.readline())
+            found.update(receiver for receiver, length in index if length)
+            file.seek(sum(length for _, length in index), os.SEEK_CUR)
+    return found
+
+
 class Outbox:
     """The lines that a partition hands over, in its folder, after `length` bytes of earlier runs.
 
-    own: its number; receivers: the folders of the others. Raises `OSError`, and
-    `ConfigurationError` if there are fewer bytes.
+    own: its number; receivers: the folders of the others. elsewhere: what earlier runs have handed
+    over lies in other folders. Raises `OSError`, and `ConfigurationError` if there are fewer bytes.
     """
 
     def __init__(
@@ -126,6 +140,7 @@ class Outbox:
         *,
         own: int = 0,
         receivers: Iterable[Path] = (),
+        elsewhere: bool = False,
     ) -> None:
         self._folder = folder
         self._own = own
@@ -135,7 +150,7 @@ class Outbox:
         self._starts = segments(folder)
         while self._starts and self._starts[-1] >= length:  # never committed
             disk.remove(self._path(self._starts.pop()))
-        if length:
+        if length and (self._starts or not elsewhere):
             self._cut()
         if length or positions:
             self.publish(positions)

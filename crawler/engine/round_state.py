@@ -1,0 +1,378 @@
+"""What a round leaves, and the next one begins with.
+
+    run.json                        the run: options, lists, number of partitions
+    pN/rR/plan.json                 created once: what the round begins with
+    pN/rR/attempt-K, beat-K, over-K the attempts at it (`crawler.engine.lease`)
+    pN/rR/aK/                       where attempt K works: the state of a run with this partition
+    pN/rR/MANIFEST.json             created once: what has come of it; without it there is nothing
+
+An attempt works in a directory that no other one ever changes. It finds there the state that the
+manifest before it names, and links to what others have handed over; so `crawl_partition` sees what
+it sees on one machine. The logs of a partition (records, hand-overs) go on over the rounds: of what
+earlier rounds wrote, there is only the length.
+
+An attempt that follows another one of the same round goes on with what that has committed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from crawler.core.audit import Totals
+from crawler.core.collector import Snapshot
+from crawler.engine.partition_plan import CrawlPlan, Manifest
+from crawler.engine.round_files import MANIFEST
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError
+from crawler.store.forms import OutputTarget
+from crawler.store.journal import disk
+from crawler.store.journal.frame import Marks, last_marks
+from crawler.store.journal.handover import receivers_of, segments
+from crawler.store.journal.journal import positions_of
+from crawler.store.journal.state_folder import SENT, StateFolder
+from crawler.store.journal.tables_file import TABLES
+from crawler.store.object_store import place_of
+from crawler.store.receipt_file import read_object
+from crawler.store.round_place import RoundPlace
+from crawler.store.run_folder import part_name
+
+RUN = "run.json"
+PLAN = "plan.json"
+_WHOLE = ("seen", TABLES, SENT)
+"""Files of a state, besides the journal, that the next round takes over."""
+_BLOCK = 1 << 24
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """`size` bytes of a partition's log from `start` on: those from `at` on of a file of the place.
+
+    receivers: the partitions that they have lines for, of what is handed over.
+    """
+
+    name: str
+    start: int
+    size: int
+    at: int = 0
+    receivers: tuple[int, ...] = ()
+
+    @property
+    def end(self) -> int:
+        """The position behind it."""
+        return self.start + self.size
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPlan:
+    """A run, the same for all rounds. `options` are text, without secrets.
+
+    version: of the package, which is the same everywhere. shared: a directory with copies of lists.
+    """
+
+    version: str
+    options: Mapping[str, Any]
+    seeds: tuple[str, ...]
+    inputs: tuple[str, ...]
+    output: str
+    parts: tuple[OutputTarget, ...]
+    partitions: int
+    sites: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundManifest:
+    """What a round has come to: `progress` is that of its partition over all rounds.
+
+    work: the directory with its state. records: the chunks of its part, in order; handed: those of
+    what it hands over that are not read by all. positions: how far it has read what others have
+    handed over. The rest is of this round alone.
+    """
+
+    version: str
+    partition: int
+    round: int
+    attempt: int
+    work: str
+    progress: Manifest
+    records: tuple[Chunk, ...] = ()
+    handed: tuple[Chunk, ...] = ()
+    handed_in_all: int = 0
+    positions: Mapping[int, int] = field(default_factory=dict)
+    taken: Snapshot = field(default_factory=Snapshot)
+    totals: Totals = field(default_factory=Totals)
+    parsing: str = ""
+    parser_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundPlan:
+    """What a round begins with: the manifest of the last one, and what others have handed over.
+
+    offers: for each other partition the length of what it has handed over, and the chunks that may
+    have to be read.
+    """
+
+    version: str
+    previous: RoundManifest | None = None
+    offers: Mapping[int, tuple[int, tuple[Chunk, ...]]] = field(default_factory=dict)
+
+
+def round_folder(partition: int, number: int) -> str:
+    """Return the folder of a round."""
+    return f"p{partition:05d}/r{number:06d}"
+
+
+def encoded(value: object) -> bytes:
+    """Return a plan or manifest as JSON."""
+    return msgspec.json.encode(value)
+
+
+def stored_at(place: RoundPlace, name: str, kind: type[_Value]) -> _Value | None:
+    """Return a plan or manifest; None without one. Raises `ConfigurationError` for a bad one."""
+    data = place.read(name)
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{place.name}/{name}: is damaged: {error}") from None
+
+
+def last_manifest(place: RoundPlace, partition: int) -> RoundManifest | None:
+    """Return the manifest of the last round of a partition; None before the first."""
+    rounds = place.names(f"p{partition:05d}")
+    for name in sorted(rounds, reverse=True):
+        found = stored_at(place, f"p{partition:05d}/{name}/{MANIFEST}", RoundManifest)
+        if found is not None:
+            return found
+    return None
+
+
+class RoundWork:
+    """The directory in which attempt `number` at a round works."""
+
+    def __init__(
+        self, place: RoundPlace, run: RunPlan, partition: int, number: int, attempt: int
+    ) -> None:
+        self._place = place
+        self._run = run
+        self._partition = partition
+        self._round = number
+        self._attempt = attempt
+        self.folder = round_folder(partition, number)
+        self._name = f"{self.folder}/a{attempt}"
+        self._root = _root(place)
+        self.path = self._root / self._name
+        self._own = self.path / f"p{partition}"
+        self._parts = [
+            f"{part_name(index)}{each.form.suffix}" for index, each in enumerate(run.parts)
+        ]
+
+    def __repr__(self) -> str:
+        return f"RoundWork({str(self.path)!r})"
+
+    def crawl_plan(self, options: Mapping[str, Any], running: int) -> CrawlPlan:
+        """Return the plan for `crawl_partition`."""
+        run = self._run
+        return CrawlPlan(
+            options=options,
+            seeds=run.seeds,
+            inputs=run.inputs,
+            output=run.output,
+            parts=run.parts,
+            state=str(self.path),
+            partitions=run.partitions,
+            running=running,
+            sites=run.sites,
+            elsewhere=True,
+        )
+
+    def prepare(self, plan: RoundPlan, options: Mapping[str, Any]) -> None:
+        """Lay out the state that the round begins with. Raises `OSError`."""
+        self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._link_shared()
+        for sender, (length, chunks) in plan.offers.items():
+            self._lay_out(sender, length, chunks)
+        former = self._former()
+        if former is not None:
+            self._go_on_with(former, plan)
+        elif plan.previous is not None:
+            self._begin_after(plan.previous)
+        elif self._attempt > 1:
+            self._begin_late(options)
+
+    def _link_shared(self) -> None:
+        """Link to what all partitions share: copies of lists, and the quota of `max_pages`."""
+        state = self._root.parent
+        for path in (state / "pages", *state.glob("list-*"), *state.glob("input")):
+            _link(path, self.path / path.name)
+
+    def _lay_out(self, sender: int, length: int, chunks: Sequence[Chunk]) -> None:
+        folder = self.path / f"p{sender}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for chunk in chunks:
+            _link(self._root / chunk.name, folder / f"handed.{chunk.start}")
+        (folder / "offer").write_bytes(msgspec.json.encode({"handed": length, "received": {}}))
+
+    def _former(self) -> Path | None:
+        """Return the state of the latest attempt before this one that had begun."""
+        for attempt in range(self._attempt - 1, 0, -1):
+            state = self._root / self.folder / f"a{attempt}" / self._own.name
+            if (state / "journal").exists():
+                return state
+        return None
+
+    def _go_on_with(self, former: Path, plan: RoundPlan) -> None:
+        """Copy what an attempt has committed, which makes no request any more."""
+        before = plan.previous.records if plan.previous is not None else ()
+        starts = _ends(before, len(self._parts))
+        journal = (former / "journal").read_bytes()  # first: it counts on the other files
+        for name in _WHOLE:
+            _copy(former / name, self._own / name)
+        for start in segments(former):
+            _copy(former / f"handed.{start}", self._own / f"handed.{start}")
+        for name, start in zip(self._parts, starts, strict=True):
+            _copy(former / name, self._own / name, start)
+        self._describe(former)
+        disk.replace(self._own / "journal", journal)
+
+    def _begin_after(self, previous: RoundManifest) -> None:
+        state = self._root / previous.work
+        for name in _WHOLE:
+            _copy(state / name, self._own / name)
+        for name, length in zip(
+            self._parts, _ends(previous.records, len(self._parts)), strict=True
+        ):
+            with (self._own / name).open("wb") as file:
+                file.truncate(length)
+        self._describe(state)
+        disk.replace(self._own / "journal", (state / "journal").read_bytes())
+
+    def _describe(self, state: Path) -> None:
+        """Take the description of a state over, which names the place of its part."""
+        run = read_object(state / RUN)
+        run["output"] = place_of(str(self._own / self._parts[0]))
+        disk.replace(self._own / RUN, msgspec.json.encode(run))
+
+    def _begin_late(self, options: Mapping[str, Any]) -> None:
+        """Begin with an empty state: an attempt before this one may have asked any host."""
+        folder = StateFolder(str(self._own / self._parts[0]), str(self._own))
+        folder.begin(CommandConfig.of(options).lasting(), Marks()).close()
+
+    def manifest(self, plan: RoundPlan, progress: Manifest) -> RoundManifest:
+        """Return the manifest of the round, which has ended so."""
+        marks = self._marks()
+        previous = plan.previous
+        before = previous.records if previous is not None else ()
+        return RoundManifest(
+            version=plan.version,
+            partition=self._partition,
+            round=self._round,
+            attempt=self._attempt,
+            work=f"{self._name}/{self._own.name}",
+            progress=replace(progress, parts=()),
+            records=(*before, *self._records(before, marks)),
+            handed=(*(previous.handed if previous is not None else ()), *self._handed(marks)),
+            handed_in_all=marks.handed,
+            positions={sender: at.block for sender, at in positions_of(marks).items()},
+        )
+
+    def _marks(self) -> Marks:
+        try:
+            with (self._own / "journal").open("rb") as file:
+                return last_marks(file) or Marks()
+        except FileNotFoundError:  # nothing was there to be committed
+            return Marks()
+
+    def _records(self, before: Sequence[Chunk], marks: Marks) -> Iterator[Chunk]:
+        starts = _ends(before, len(self._parts))
+        lengths = [*marks.lengths, *[0] * len(self._parts)]
+        for name, start, length in zip(self._parts, starts, lengths, strict=False):
+            if length > start:
+                place = f"{self._name}/{self._own.name}/{name}"
+                yield Chunk(name=place, start=start, size=length - start, at=start)
+
+    def _handed(self, marks: Marks) -> Iterator[Chunk]:
+        starts = [start for start in segments(self._own) if start < marks.handed]
+        for start, end in zip(starts, [*starts[1:], marks.handed], strict=False):
+            path = self._own / f"handed.{start}"
+            yield Chunk(
+                name=str(path.relative_to(self._root)),
+                start=start,
+                size=end - start,
+                receivers=tuple(sorted(receivers_of(path, end - start))),
+            )
+
+
+def gathered_part(place: RoundPlace, chunks: Sequence[Chunk], path: Path) -> None:
+    """Write the chunks of a part, one after the other, to a file. Raises `OSError`."""
+    root = _root(place)
+    draft = path.with_name(f"{path.name}.new")
+    with disk.drafted(draft, path), draft.open("wb", buffering=0) as file:
+        for chunk in chunks:
+            with (root / chunk.name).open("rb", buffering=0) as source:
+                _append(source.fileno(), file.fileno(), chunk.at, chunk.size)
+
+
+def adopted_journal(place: RoundPlace, manifest: RoundManifest, path: Path) -> None:
+    """Copy the journal of a round. Raises `OSError`."""
+    source = _root(place) / manifest.work / "journal"
+    if source.exists():
+        disk.replace(path, source.read_bytes())
+
+
+def tidied(place: RoundPlace, manifest: RoundManifest) -> None:
+    """Remove what nobody needs of the rounds before the one of this manifest. Raises `OSError`."""
+    for number in range(max(1, manifest.round - 1), manifest.round):
+        folder = round_folder(manifest.partition, number)
+        needed = {each.name for each in (*manifest.records, *manifest.handed)}
+        for attempt in place.names(folder):
+            if attempt[0] == "a" and attempt[1:].isdigit():
+                own = f"{folder}/{attempt}/p{manifest.partition}"
+                for name in place.names(own):
+                    if f"{own}/{name}" not in needed:
+                        place.remove(f"{own}/{name}")
+
+
+def _ends(records: Sequence[Chunk], parts: int) -> list[int]:
+    """Return the lengths of the parts, of which there is one so far."""
+    return [max((each.end for each in records), default=0)] * parts
+
+
+def _root(place: RoundPlace) -> Path:
+    if place.folder is None:
+        raise ConfigurationError(f"{place.name}: is not a directory that all machines share")
+    return place.folder
+
+
+def _link(target: Path, link: Path) -> None:
+    disk.remove(link)
+    link.symlink_to(target)
+
+
+def _copy(source: Path, target: Path, start: int = 0) -> None:
+    """Copy a file, if it is there, from `start` on; what is before that stays a hole."""
+    if not source.exists():
+        return
+    with source.open("rb", buffering=0) as file, target.open("wb", buffering=0) as copy:
+        copy.truncate(start)
+        copy.seek(start)
+        _append(file.fileno(), copy.fileno(), start, max(source.stat().st_size - start, 0))
+
+
+def _append(source: int, target: int, at: int, size: int) -> None:
+    while size:
+        data = os.pread(source, min(size, _BLOCK), at)
+        if not data:
+            raise OSError("a file is shorter than what was written to it")
+        disk.write(target, data)
+        at += len(data)
+        size -= len(data)

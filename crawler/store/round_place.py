@@ -1,0 +1,109 @@
+"""Where rounds on several machines meet: a directory that all of them share.
+
+A name is relative to the place, with `/` between its parts. What is created is created once and
+never changed, whoever comes second is told; only heartbeats are written again and again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from crawler.store.journal import disk
+
+
+class RoundPlace(Protocol):
+    """A place for rounds. Every method raises `OSError` or `EnvironmentFailure`.
+
+    name: opens the same place elsewhere. folder: where attempts work, None if each machine has
+    directories of its own for that.
+    """
+
+    name: str
+    folder: Path | None
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a small file as a whole, durably; return False if there is one."""
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a small file holds; None without one."""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a small file, in place of what it held; a reader may see half of it."""
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in a folder, without those that begin with a dot; [] without one."""
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a folder, if it is there."""
+
+
+class SharedFolder:
+    """A directory that every machine has under the same path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = os.path.abspath(name)
+        self.folder: Path | None = Path(self.name)
+        self._root = Path(self.name)
+
+    def __repr__(self) -> str:
+        return f"SharedFolder({self.name!r})"
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Create a file by link(2), which never replaces another's."""
+        path = self._root / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.{_thread()}")
+        try:
+            with draft.open("wb", buffering=0) as file:
+                disk.write(file.fileno(), data)
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return False
+        finally:
+            disk.remove(draft)
+        disk.settle(path.parent)
+        return True
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file as it is now: to open it asks the server of a network file system."""
+        try:
+            return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file in its place, for a heartbeat; it is not synced."""
+        number = os.open(self._root / name, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            disk.write(number, data)
+            os.ftruncate(number, len(data))
+        finally:
+            os.close(number)
+
+    def names(self, folder: str) -> list[str]:
+        """Return what a directory lists, in order."""
+        try:
+            found = os.listdir(self._root / folder)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in found if not name.startswith("."))
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a directory with all that it holds."""
+        path = self._root / name
+        if path.is_dir() and not path.is_symlink():
+            with suppress(FileNotFoundError):
+                shutil.rmtree(path)
+        else:
+            disk.remove(path)
+
+
+def _thread() -> int:
+    return threading.get_native_id()

@@ -1,0 +1,207 @@
+"""Kill what a crawl on a cluster consists of: drivers, workers, their rounds, the scheduler.
+
+A scheduler and two workers run on loopback. At random times one of their processes is killed or
+stopped (SIGSTOP, for longer than a lease), or the scheduler is started anew; a driver that is
+killed is started again by the same command. In the end each URL has one record, and the ledger of
+the mock web shows no host that two have visited at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+
+from crawler.mock import MockWeb
+from crawler.mock.judge.ledger import LedgerSnapshot, check
+from crawler.mock.server.running import running
+from tests.crash.processes import below
+
+HOSTS, PAGES = 6, 90
+DELAY, LEASE = 0.25, 2.0
+_WORKERS = 2
+_MOST = 40
+"""Commands until a crawl has to have come to its end."""
+
+
+class LoopbackCluster:
+    """A scheduler and workers, each a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.stopped: dict[int, float] = {}
+        self.scheduler = self._schedule()
+        self.workers = [self._work() for _ in range(_WORKERS)]
+
+    def __repr__(self) -> str:
+        return f"LoopbackCluster({self.address!r})"
+
+    def _start(self, program: str, *words: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"distributed.cli.{program}", *words]
+        log = (self._folder / f"{program}.log").open("ab")
+        with log:
+            return subprocess.Popen(command, cwd=self._folder, stdout=log, stderr=log)
+
+    def _schedule(self) -> subprocess.Popen[bytes]:
+        words = ("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        return self._start("dask_scheduler", *words, "--no-show")
+
+    def _work(self) -> subprocess.Popen[bytes]:
+        words = ("--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard", "--memory-limit", "0")
+        return self._start("dask_worker", self.address, *words)
+
+    def victims(self) -> list[int]:
+        """Return the processes of workers, and of the rounds that they crawl."""
+        return [pid for each in self.workers for pid in [each.pid, *below(each.pid)]]
+
+    def stop(self, pid: int) -> None:
+        """Stop a process for longer than a lease."""
+        os.kill(pid, signal.SIGSTOP)
+        self.stopped[pid] = time.monotonic() + 2 * LEASE
+
+    def restart_scheduler(self) -> None:
+        """Kill the scheduler, and start another one in its place."""
+        self.scheduler.kill()
+        self.scheduler.wait()
+        self.scheduler = self._schedule()
+
+    def mend(self) -> None:
+        """Let stopped processes go on when their time has come, and start what has died anew."""
+        for pid, until in list(self.stopped.items()):
+            if time.monotonic() >= until:
+                del self.stopped[pid]
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        if self.scheduler.poll() is not None:
+            self.scheduler = self._schedule()
+        for number, worker in enumerate(self.workers):
+            if worker.poll() is not None:
+                self.workers[number] = self._work()
+
+    def close(self) -> None:
+        """End every process that was started here, and see that they have ended."""
+        left = [self.scheduler.pid, *self.victims()]
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for each in (self.scheduler, *self.workers):
+            each.wait()
+        until = time.monotonic() + 10
+        while any(map(_runs, left)):
+            assert time.monotonic() < until, f"orphans: {[pid for pid in left if _runs(pid)]}"
+            time.sleep(0.05)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kill_clusters(number: int, draw: random.Random) -> str:
+    """Kill so many processes of clusters, and tell of it; return what is wrong, or ""."""
+    kills: Counter[str] = Counter()
+    crawls = requests = 0
+    while kills.total() < number:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            web = stack.enter_context(
+                running(MockWeb(port=0, hosts=HOSTS, pages=PAGES, latency="0.05"))
+            )
+            cluster = stack.enter_context(closing(LoopbackCluster(folder)))
+            hosts = [f"http://127.0.0.{host + 1}:{web.port}" for host in range(HOSTS)]
+            urls = [f"{hosts[page % HOSTS]}/page/{page}" for page in range(PAGES)]
+            (folder / "list.txt").write_text("\n".join(urls))
+            problem = _killed(folder, cluster, draw, kills, number)
+            problem = problem or wrong(folder, urls, web.ledger())
+            if problem:
+                return f"after {dict(kills)}: {problem}"
+            requests += sum(row.requests for row in web.ledger().hosts.values())
+        crawls += 1
+    text = ", ".join(f"{times} x {what}" for what, times in sorted(kills.items()))
+    print(
+        f"{text} in {crawls} crawls on a cluster: nothing lost, nothing repeated, no host visited "
+        f"by two at once; {requests:,} requests for {PAGES * crawls:,} pages",
+        flush=True,
+    )
+    return ""
+
+
+def _killed(
+    folder: Path,
+    cluster: LoopbackCluster,
+    draw: random.Random,
+    kills: Counter[str],
+    number: int,
+) -> str:
+    """Crawl to the end, with kills; return what is wrong."""
+    command = [sys.executable, "-m", "crawler", "crawl", "-i", "list.txt", "-o", "out/"]
+    command += ["--cluster", cluster.address, "--partitions", "4", "--round", "2s"]
+    command += ["--lease", f"{LEASE}s", "--delay", f"{DELAY}s", "--per-host", "1", "--quiet"]
+    command += ["--robots", "ignore", "--allow-private", "--per-ip", "0", "--engine", "async"]
+    said = ""
+    for _ in range(_MOST):
+        with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
+            while not _waited(process, draw.uniform(0.5, 4.0)):
+                cluster.mend()
+                if kills.total() < number:
+                    kills[_kill_one(process, cluster, draw)] += 1
+            said = process.communicate()[1].decode()
+        if process.returncode == 0:
+            return ""
+        if process.returncode not in (-signal.SIGKILL, 3):  # without a scheduler, for example
+            return f"exit code {process.returncode}: {said}"
+    return f"does not come to its end: {said}"
+
+
+def _waited(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill_one(
+    driver: subprocess.Popen[bytes], cluster: LoopbackCluster, draw: random.Random
+) -> str:
+    what = draw.choices(("driver", "worker", "stop", "scheduler"), (2, 4, 3, 1))[0]
+    if what == "driver":
+        driver.kill()
+    elif what == "scheduler":
+        cluster.restart_scheduler()
+    else:
+        victim = draw.choice(cluster.victims())
+        with suppress(ProcessLookupError):  # it has ended by itself
+            if what == "stop":
+                cluster.stop(victim)
+            else:
+                os.kill(victim, signal.SIGKILL)
+    return f"{what} stopped" if what == "stop" else f"{what} killed"
+
+
+def wrong(folder: Path, urls: list[str], ledger: LedgerSnapshot) -> str:
+    """Return what is wrong with the records and the visits; "" if nothing is."""
+    parts = sorted((folder / "out").glob("part-*"))
+    records = [json.loads(line) for part in parts for line in part.read_bytes().splitlines()]
+    found = Counter(record["url"] for record in records)
+    if twice := [url for url, number in found.items() if number > 1]:
+        return f"recorded twice: {twice[:3]}"
+    if found.keys() != set(urls):
+        lost, added = set(urls) - found.keys(), found.keys() - set(urls)
+        return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}"
+    return "; ".join(check(ledger, max_in_flight=1))

@@ -1,0 +1,414 @@
+"""Rounds: whoever hands them out, and whatever dies, each URL has one record."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from crawler.engine import rounds
+from crawler.engine.lease import Lease, attempts, taken_up, wait_out
+from crawler.engine.plugins import Plugins
+from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd, attempted
+from crawler.engine.round_files import MANIFEST
+from crawler.engine.round_state import RoundManifest, last_manifest, round_folder
+from crawler.engine.rounds import RoundHandle, RoundsCrawl
+from crawler.engine.rounds_run import check_rounds, partitions_wanted, rounds_of
+from crawler.model.command_config import CommandConfig
+from crawler.model.errors import ConfigurationError, EnvironmentFailure
+from crawler.model.outcome import Fetched
+from crawler.model.request import Request
+from crawler.store.rendering import targets_of
+from crawler.store.round_place import SharedFolder
+from crawler.store.run_folder import ROUNDS, RunFolder
+from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page
+from tests.engine.test_partitions import FOLLOWING, OPTIONS, listed, planned
+from tests.engine.test_partitions import records as records_of
+from tests.engine.test_partitions import rounds as called_in_rounds
+from tests.patience import PATIENCE
+
+pytestmark = pytest.mark.slow
+
+
+class CountingHosts(ManyHosts):
+    """A web that counts the requests for pages; any thread may ask."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def fetch(self, request: Request) -> Fetched:
+        with self._lock:
+            self.asked[request.url.href] += 1
+        return super().fetch(request)
+
+
+class Threads:
+    """Workers that are threads of this process; `dying` calls end without a manifest."""
+
+    sharing = 1
+
+    def __init__(self, slots: int = 2) -> None:
+        self.slots = slots
+        self._pool = ThreadPoolExecutor(slots)
+        self.calls: list[RoundCall] = []
+
+    def executor(self) -> Executor:
+        return self._pool
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True)
+
+
+def lost(why: str) -> NoReturn:
+    """End an attempt that has lost its lease."""
+    raise SystemExit(why)
+
+
+@pytest.fixture
+def web(monkeypatch: pytest.MonkeyPatch) -> CountingHosts:
+    """The web that rounds in this process crawl."""
+    found = CountingHosts()
+
+    def crawled(call: RoundCall) -> RoundEnd:
+        manifest = attempted(call, plugins=Plugins(fetcher=found), lose=lost)
+        return RoundEnd(manifest=manifest)
+
+    monkeypatch.setattr(rounds, "crawl_round", crawled)
+    return found
+
+
+def driver(folder: Path, lines: Sequence[str], workers: Any = None, **options: Any) -> RoundsCrawl:
+    """Return the rounds of a crawl of these lines, in four partitions."""
+    plan = planned(folder, lines, 4, **options)
+    config = CommandConfig(**OPTIONS, lease=PATIENCE, **options)
+    parts = tuple(each.part for each in targets_of([f"{folder}/out/"], config))
+    plan = replace(plan, state=str(folder / "state"), parts=parts, running=2)
+    return rounds_of(plan, config, workers or Threads(), print)
+
+
+def shared(folder: Path) -> SharedFolder:
+    """Return the place of the rounds."""
+    return SharedFolder(str(folder / "state" / ROUNDS))
+
+
+def records(folder: Path) -> dict[str, tuple[Any, ...]]:
+    """Return what the parts say of each URL, once put together; each has one record."""
+    found: dict[str, tuple[Any, ...]] = {}
+    for part in (folder / "state").glob("p[0-9]*/part.jsonl"):
+        for record in map(json.loads, part.read_bytes().splitlines()):
+            assert record["url"] not in found
+            names = ("outcome", "kind", "status", "final_url")
+            found[record["url"]] = tuple(record[name] for name in names)
+    return found
+
+
+@pytest.mark.parametrize("options", [{}, FOLLOWING], ids=["list", "follow"])
+def test_rounds_give_the_records_of_one_crawl(
+    tmp_path: Path, web: CountingHosts, options: dict[str, Any]
+) -> None:
+    """Hand-overs through files that manifests name lead to the same records, and none twice."""
+    lines = [page(n) for n in range(HOSTS)] if options else listed()
+    crawl = driver(tmp_path, lines, **options)
+    taken = crawl.run()
+    one = records_of(called_in_rounds(planned(tmp_path / "one", lines, 1, **options)))
+    assert crawl.done and records(tmp_path) == one
+    assert taken.records == crawl.written == len(one)
+    assert all(number <= 2 for number in web.asked.values())  # a failure, and its retry
+
+
+def test_a_driver_that_is_started_again_goes_on_by_the_manifests(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """Of what has a manifest nothing is asked again, and the rest is crawled."""
+    lines = [page(n) for n in range(HOSTS)]
+    first = driver(tmp_path, lines, **FOLLOWING)
+    first._finish, kept = _stopping(first, first._finish)
+    first.run()
+    assert kept and not first.done
+    before = web.asked.copy()
+    second = driver(tmp_path, lines, **FOLLOWING)
+    assert second.statistics().earlier == sum(each.progress.records for each in kept.values())
+    second.run()
+    assert second.done and len(records(tmp_path)) >= PAGES
+    again = [url for url in before if web.asked[url] > before[url] and "robots" not in url]
+    assert not [url for url in again if before[url] > 1]
+    assert second.written == len(records(tmp_path)) - second.statistics().earlier
+
+
+def _stopping(
+    crawl: RoundsCrawl, finish: Callable[..., None]
+) -> tuple[Callable[..., None], dict[int, RoundManifest]]:
+    """Stop the driver as soon as a round has a manifest."""
+    kept: dict[int, RoundManifest] = {}
+
+    def finished(handle: Any, manifest: RoundManifest) -> None:
+        kept[handle.number] = manifest
+        finish(handle, manifest)
+        crawl.stop()
+
+    return finished, kept
+
+
+def test_attempts_at_one_round_at_the_same_time_have_one_manifest(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """Whoever comes later waits for those before, and returns what they have done."""
+    crawl = driver(tmp_path, listed())
+    crawl._plan(crawl._handles[0])
+    call = RoundCall(place=shared(tmp_path).name, partition=0, round=1, seconds=60, lease=PATIENCE)
+    plugins = Plugins(fetcher=web)
+    with ThreadPoolExecutor(1) as pool, delayed(web) as go_on:
+        first = pool.submit(attempted, call, plugins=plugins, lose=lost)
+        go_on()
+        found = first.result()
+    assert found is not None and found.attempt == 1 and found.progress.records
+    asked = web.asked.copy()
+    assert attempted(call, plugins=plugins, lose=lost) == found
+    assert web.asked == asked
+
+
+@contextmanager
+def delayed(web: CountingHosts) -> Iterator[Callable[[], None]]:
+    """Let the web answer only after the block has said so."""
+    event, fetch = threading.Event(), web.fetch
+
+    def fetched(request: Request) -> Fetched:
+        assert event.wait(PATIENCE)
+        return fetch(request)
+
+    web.fetch = fetched  # type: ignore[method-assign]
+    try:
+        yield event.set
+    finally:
+        event.set()
+        del web.fetch  # type: ignore[method-assign]
+
+
+def test_the_next_attempt_goes_on_with_what_a_dead_one_has_committed(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """An attempt without a manifest costs no record, and nothing is fetched again."""
+    crawl = driver(tmp_path, listed())
+    crawl._plan(crawl._handles[0])
+    call = RoundCall(place=shared(tmp_path).name, partition=0, round=1, seconds=60, lease=PATIENCE)
+    first = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    shared(tmp_path).remove(f"{call.folder}/{MANIFEST}")  # as if it had died just before
+    asked = web.asked.copy()
+    second = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert first is not None and second is not None and second.attempt == 2
+    assert second.progress == first.progress and web.asked == asked
+    crawl = driver(tmp_path, listed())
+    crawl.run()
+    assert len(records(tmp_path)) == len(set(listed()))
+
+
+def test_a_round_whose_attempts_fail_is_handed_out_again_and_then_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that always dies ends the crawl with one line, and its state goes on."""
+    told: list[str] = []
+
+    def dying(call: RoundCall) -> RoundEnd:
+        raise EnvironmentFailure(f"{call}: its process was killed by SIGKILL")
+
+    monkeypatch.setattr(rounds, "crawl_round", dying)
+    crawl = driver(tmp_path, listed())
+    crawl._announce = told.append
+    with pytest.raises(EnvironmentFailure, match="killed by SIGKILL; the same command goes on"):
+        crawl.run()
+    assert any("is handed out again" in line for line in told)
+
+
+def test_a_heartbeat_is_silent_from_its_last_change_on() -> None:
+    """Each change counts anew; before the first beat it is that of the hand-out."""
+    handle = RoundHandle(0, None)
+    looks = [(b"", 1.0), (b"", 3.0), (b"1\n", 5.0), (b"1\n", 9.0), (b"2\n", 11.0)]
+    assert [handle.silent_for(*look) for look in looks] == [0.0, 2.0, 0.0, 4.0, 0.0]
+
+
+def test_a_round_that_hangs_is_handed_out_again(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heartbeat that stands still costs a lease, and no URL."""
+
+    def silent(_handle: RoundHandle, beat: bytes, _now: float) -> float:
+        return inf if beat == HUNG else 0.0
+
+    monkeypatch.setattr(RoundHandle, "silent_for", silent)
+    crawl = driver(tmp_path, listed(), Hanging())
+    crawl.run()
+    assert crawl.done and len(records(tmp_path)) == len(set(listed()))
+
+
+HUNG = b"0\n"
+"""The heartbeat of an attempt that hangs."""
+
+
+class Hanging(Threads):
+    """Workers of which the first takes a round up, and is never heard of again."""
+
+    def executor(self) -> Executor:
+        for call in self.calls:  # whoever takes it over finds that it is over, and does not wait
+            SharedFolder(call.place).create(f"{call.folder}/over-1", b"")
+            return super().executor()
+        return _Hung(self)
+
+
+class _Hung(Executor):
+    def __init__(self, workers: Hanging) -> None:
+        self._workers = workers
+
+    def submit(self, function: Any, /, *words: Any, **named: Any) -> Future[Any]:
+        (call,) = words
+        self._workers.calls.append(call)
+        place = SharedFolder(call.place)
+        number = taken_up(place, call.folder, b"hung\n")
+        place.write(f"{call.folder}/beat-{number}", HUNG)
+        return Future()
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path: Path, web: CountingHosts) -> None:
+    """Driver and worker have the same version, or nothing is crawled."""
+    driver(tmp_path, listed())
+    call = RoundCall(place=shared(tmp_path).name, partition=0, round=1, seconds=1, lease=1)
+    with pytest.raises(ConfigurationError, match=r"the driver is crawler 0\.0\.1, this worker"):
+        attempted(replace(call, version="0.0.1"), lose=lost)
+
+
+def test_a_worker_that_does_not_see_the_place_says_so(tmp_path: Path) -> None:
+    """A directory that is not shared is one line, and not an empty crawl."""
+    call = RoundCall(place=f"{tmp_path}/not", partition=0, round=1, seconds=1, lease=1)
+    with pytest.raises(ConfigurationError, match=r"does not see .*/not; the directory"):
+        attempted(call, lose=lost)
+
+
+def test_nothing_begins_once_the_driver_wants_no_more(tmp_path: Path, web: CountingHosts) -> None:
+    """An attempt that a worker begins late finds the wish to stop."""
+    crawl = driver(tmp_path, listed())
+    crawl._plan(crawl._handles[0])
+    shared(tmp_path).write(WISH, b"stop")
+    call = RoundCall(place=shared(tmp_path).name, partition=0, round=1, seconds=60, lease=PATIENCE)
+    assert attempted(call, plugins=Plugins(fetcher=web), lose=lost) is None
+    assert not web.asked and last_manifest(shared(tmp_path), 0) is None
+
+
+class Clock:
+    """Seconds that go by when they are waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+FOLDER = round_folder(3, 7)
+
+
+def test_a_holder_ends_before_its_successor_begins(tmp_path: Path) -> None:
+    """On its own clock a holder gives up earlier than who waits for it, whenever it beat last."""
+    ours, place = Clock(), SharedFolder(str(tmp_path))
+    taken_up(place, FOLDER, b"one\n")
+    lease = Lease(place, FOLDER, 1, 10.0, lose=lost, clock=ours)
+    lease._beat()
+    ours.now = 7.9
+    lease.check()
+    theirs = Clock()
+    wait_out(place, [(FOLDER, 1)], 10.0, clock=theirs, pause=theirs.pause)
+    assert theirs.now >= 10.0
+    ours.now = 8.1
+    with pytest.raises(SystemExit, match="has lost its lease"):
+        lease.check()
+
+
+def test_a_holder_whose_round_was_given_to_another_ends_at_its_next_beat(tmp_path: Path) -> None:
+    """The next attempt, once created, fences the one before it."""
+    place = SharedFolder(str(tmp_path))
+    taken_up(place, FOLDER, b"one\n")
+    lease = Lease(place, FOLDER, 1, 10.0, lose=lost, clock=Clock())
+    lease._beat()
+    assert taken_up(place, FOLDER, b"two\n") == 2
+    with pytest.raises(SystemExit, match="attempt 1 was given up"):
+        lease._beat()
+
+
+def test_who_takes_over_waits_for_each_beat_and_not_for_what_is_over(tmp_path: Path) -> None:
+    """A heartbeat that goes on prolongs the wait; an attempt that has ended does not."""
+    place, clock = SharedFolder(str(tmp_path)), Clock()
+    beats = iter(range(5))
+
+    def pause(seconds: float) -> None:
+        clock.pause(seconds)
+        if (beat := next(beats, None)) is not None:
+            place.write(f"{FOLDER}/beat-1", b"%d\n" % beat)
+
+    taken_up(place, FOLDER, b"one\n")
+    wait_out(place, [(FOLDER, 1)], 10.0, clock=clock, pause=pause)
+    assert clock.now >= 10.0 + 5 * 10.0 / 20
+    place.create(f"{FOLDER}/over-1", b"")
+    clock.now = 0.0
+    wait_out(place, [(FOLDER, 1)], 10.0, clock=clock, pause=pause)
+    assert clock.now == 0.0
+
+
+def test_of_many_that_take_a_round_up_each_has_its_own_number(tmp_path: Path) -> None:
+    """Attempts are created once, by link(2), whoever comes at the same time."""
+    place = SharedFolder(str(tmp_path))
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: taken_up(place, FOLDER, b"%d\n" % n), range(40)))
+    assert sorted(found) == list(range(1, 41)) == attempts(place, FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "options", "words"),
+    [
+        (["out.jsonl"], {}, "has to be one directory that all machines share"),
+        (["a/", "b/"], {}, "has to be one directory"),
+        (["out/"], {"save": "bodies"}, "save: cannot be used with --cluster"),
+        (["out/"], {"audit": "a.jsonl"}, "audit: cannot be used with --cluster"),
+        (["out/"], {"workers": "2"}, "leave --workers out"),
+        (["out/"], {"header": ("Authorization: x",)}, "header: may hold secrets.*CRAWLER_HEADER"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_in_one_line(
+    outputs: list[str], options: dict[str, Any], words: str
+) -> None:
+    """Better than a worker that fails in an hour."""
+    config = CommandConfig(**options)
+    with pytest.raises(ConfigurationError, match=words):
+        check_rounds(config, targets_of(outputs, config), lasting=True)
+
+
+def test_secrets_come_from_the_environment_of_each_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With the variable set here, too, a secret option is accepted, and is not in the plan."""
+    monkeypatch.setenv("CRAWLER_HEADER", "Authorization: x")
+    config = CommandConfig(header=("Authorization: x",))
+    check_rounds(config, targets_of(["out/"], config), lasting=True)
+    assert "header" not in config.given()
+    worker = CommandConfig()
+    assert worker.updated(worker.secrets_of({"CRAWLER_HEADER": "A: b"})).network.header == ("A: b",)
+
+
+def test_the_number_of_partitions_stays_as_it_was(tmp_path: Path) -> None:
+    """Another number is refused; without one the run goes on with its own."""
+    folder = RunFolder(f"{tmp_path}/out/")
+    (tmp_path / "out.state").mkdir()
+    (tmp_path / "out.state" / "run.json").write_text('{"partitions": 8}')
+    assert partitions_wanted(folder, CommandConfig(), Threads()) == 8
+    with pytest.raises(ConfigurationError, match="was begun with 8, which stay as many"):
+        partitions_wanted(folder, CommandConfig(partitions=4), Threads())
