@@ -140,6 +140,7 @@ class Tab:
         await self.tell("Emulation.setEmulatedMedia", features=[scheme])
         if url:
             await self.tell("Page.navigate", url=url)
+            await self.until(f"location.href === {url!r} && document.readyState === 'complete'")
 
     async def picture(self) -> bytes:
         """What is seen, the whole length of the page, as PNG."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from crawler.cli.board_parts import Cell, amount, table
 from crawler.cli.bound import bound_by
 from crawler.cli.progress import Rates, RateWindow, share_done, time_left
 from crawler.cli.status_command import WAITS
@@ -24,9 +25,6 @@ _FAILURES = 20  # the last ones
 _NEWS = 20
 _LONG = 200  # characters of a text from elsewhere
 
-_LONG_COLUMNS = {"Host", "URL", "Reason", "Usual reason", "Why it waits", "Details"}
-
-Cell = str | Mapping[str, object]
 PartitionRow = tuple[int, bool, Snapshot]
 
 
@@ -141,7 +139,7 @@ class CrawlBoard:
         ]
 
     def _failed(self) -> dict[str, object]:
-        return _table(
+        return table(
             "failures",
             "Last failures",
             ["When", "URL", "Kind", "Reason"],
@@ -152,7 +150,7 @@ class CrawlBoard:
         )
 
     def _happened(self) -> dict[str, object]:
-        return _table(
+        return table(
             "news",
             "What happened",
             ["When", "What", "Details"],
@@ -195,7 +193,7 @@ def _figures(taken: Snapshot, rates: Rates) -> list[tuple[str, str]]:
 
 def _hosts_table(taken: Snapshot) -> dict[str, object]:
     hosts = sorted(taken.hosts, key=lambda each: (-each.waiting, -each.requests, each.host))
-    made = _table(
+    made = table(
         "hosts",
         "Hosts at work",
         ["Host", "Why it waits", "Waiting", "In flight", "Requests", "Latency"],
@@ -214,15 +212,15 @@ def _host(host: ShownHost, *, paused: bool) -> list[Cell]:
     return [
         host.host,
         f"{words}{soon}",
-        *(_number(number) for number in numbers),
+        *(amount(number) for number in numbers),
         {"text": latency, "number": host.latency},
     ]
 
 
 def _outcomes(taken: Snapshot) -> dict[str, object]:
     ordered = sorted(taken.outcomes.items(), key=lambda item: (-item[1], item[0]))
-    rows = ((name, [name, _number(number), _reason(taken, name)]) for name, number in ordered)
-    return _table("outcomes", "Records by outcome", ["Outcome", "Records", "Usual reason"], rows)
+    rows = ((name, [name, amount(number), _reason(taken, name)]) for name, number in ordered)
+    return table("outcomes", "Records by outcome", ["Outcome", "Records", "Usual reason"], rows)
 
 
 def _reason(taken: Snapshot, name: str) -> str:
@@ -232,7 +230,7 @@ def _reason(taken: Snapshot, name: str) -> str:
 
 def _partitions(rows: Iterable[PartitionRow]) -> dict[str, object]:
     names = ["Partition", "State", "Done", "Failed", "In flight", "Waiting", "Loop lag, p99"]
-    return _table("partitions", "Partitions", names, (_partition(*each) for each in rows))
+    return table("partitions", "Partitions", names, (_partition(*each) for each in rows))
 
 
 def _partition(number: int, runs: bool, taken: Snapshot) -> tuple[str, list[Cell]]:
@@ -243,27 +241,9 @@ def _partition(number: int, runs: bool, taken: Snapshot) -> tuple[str, list[Cell
     return str(number), [
         str(number),
         state if runs else "not running",
-        *map(_number, numbers),
+        *map(amount, numbers),
         {"text": milliseconds(lag), "number": lag or 0.0},
     ]
-
-
-def _table(
-    id: str, title: str, columns: Sequence[str], rows: Iterable[tuple[str, Sequence[Cell]]]
-) -> dict[str, object]:
-    made = [{"key": key, "cells": cells} for key, cells in rows]
-    numeric = [
-        any(isinstance(row["cells"][n], Mapping) for row in made) for n in range(len(columns))
-    ]
-    heads = [
-        {"name": name, "number": number, "long": name in _LONG_COLUMNS}
-        for name, number in zip(columns, numeric, strict=True)
-    ]
-    return {"id": id, "title": title, "columns": heads, "rows": made}
-
-
-def _number(number: int) -> Cell:
-    return {"text": count(number), "number": number}
 
 
 def _texts(event: Event, names: str) -> list[str]:

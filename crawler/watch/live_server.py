@@ -36,6 +36,7 @@ EVERY = 1.0
 MOST_LOOKERS = 16
 _BODY = 4_096  # bytes of an order, at most
 _PATIENCE = 5.0  # seconds for a looker to take a board; then it is left
+_LAST_PORT = 65_535
 _LEAVING = 3.0  # seconds for the last boards at the end
 
 _HEADERS = {
@@ -171,13 +172,16 @@ def serving_live(
 ) -> Iterator[str]:
     """Serve the page for as long as the block lasts; yields its address, with the token.
 
-    board, order: called from a thread. Raises `EnvironmentFailure` for a port that is taken.
+    board, order: called from a thread. Raises `EnvironmentFailure` for a port that is taken,
+    `ConfigurationError` for what is not one.
     """
     started: Future[tuple[str, Callable[[], None]]] = Future()
     page = LivePage(board, order)
     thread = threading.Thread(
         target=_serve, args=(page, address, port, started), name="crawler-live", daemon=True
     )
+    if not 0 <= port <= _LAST_PORT:
+        raise ConfigurationError(f"--live: {port} is not a port; expected 0 to {_LAST_PORT}")
     thread.start()
     url, stop = started.result()
     try:

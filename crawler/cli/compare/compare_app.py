@@ -44,6 +44,15 @@ class CompareOutput:
             show_default=False,
         ),
     ] = ""
+    live: Annotated[
+        int | None,
+        Parameter(
+            help="Show the progress in a browser, on this port of 127.0.0.1; 0 takes a free one.",
+            group=_RESULT,
+            metavar="PORT",
+            show_default=False,
+        ),
+    ] = None
     json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
     quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
         False
@@ -80,7 +89,9 @@ def compare(
         return ExitCode.FINISHED
     names = meant(experiments, settled)
     folder = Folder(wanted.report)
-    result = compare_session.perform(settled, names, folder, json=wanted.json, quiet=wanted.quiet)
+    result = compare_session.perform(
+        settled, names, folder, json=wanted.json, quiet=wanted.quiet, live=wanted.live
+    )
     return compare_session.exit_code(result)
 
 

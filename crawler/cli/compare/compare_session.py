@@ -8,16 +8,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from crawler.cli.compare import compare_summary
+from crawler.cli.compare.compare_board import CompareBoard
 from crawler.cli.compare.compare_live import Live
 from crawler.compare import interpreters
 from crawler.compare.compare_config import CompareConfig
 from crawler.compare.comparison_result import ComparisonResult
 from crawler.compare.experiment import Experiment
+from crawler.compare.runner import Turn
 from crawler.compare.session import Listener, compare
 from crawler.measure.machine import Machine
 from crawler.model.errors import EnvironmentFailure, ExitCode
@@ -82,13 +84,20 @@ class Folder:
 
 
 def perform(
-    config: CompareConfig, names: Sequence[str], folder: Folder, *, json: bool, quiet: bool
+    config: CompareConfig,
+    names: Sequence[str],
+    folder: Folder,
+    *,
+    json: bool,
+    quiet: bool,
+    live: int | None = None,
 ) -> ComparisonResult:
     """Compare, leave the report, say the last words; a signal while nothing is measured ends it.
 
     Ctrl-C leaves what there is until then. Each experiment's results are in the folder as soon as
     they are there: an hour's comparison may be killed in its last minute. Raises
-    `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be.
+    `ConfigurationError` and `EnvironmentFailure`; before anything was run, if that can be. live:
+    the port of a page that shows it, None for none.
     """
     folder.check()
     silent = quiet or json
@@ -102,13 +111,25 @@ def perform(
         tell(compare_summary.head(machine, pythons, config, experiments))
 
     def ends(result: ComparisonResult) -> None:
-        live.clear()
+        line.clear()
+        board.ends(result)
         tell(compare_summary.examined(result.examined[-1]))
         with suppress(EnvironmentFailure):  # it is told of at the end, when all is tried again
             folder.keep(result)
 
-    with Live(sys.stderr, quiet=silent) as live:
-        listener = Listener(begins=begins, turn=live.turn, ends=ends)
+    def turns(turn: Turn) -> None:
+        board.turn(turn)
+        line.turn(turn)
+
+    board = CompareBoard(names)
+    with ExitStack() as stack, Live(sys.stderr, quiet=silent) as line:
+        if live is not None:
+            from crawler.watch.live_server import serving_live
+
+            address = stack.enter_context(serving_live(board.board, port=live))
+            if not quiet:
+                print(f"live: {address}", file=sys.stderr, flush=True)
+        listener = Listener(begins=begins, turn=turns, ends=ends)
         result = compare(config, names, pythons, listener)
     written = ""
     try:

@@ -25,7 +25,7 @@ from crawler.load.threshold import Threshold
 from crawler.model.errors import ConfigurationError, ExitCode
 
 if TYPE_CHECKING:
-    from crawler.load.metrics import Exposition
+    from crawler.cli.load.load_board import LoadWatcher
 
 _TITLE = "Every option of a load, with its value."
 _OF_A_MOCK = {"duration": 3.0}
@@ -56,15 +56,7 @@ def load(
     if wanted.mock and (urls or input):
         raise ConfigurationError("--mock brings its own page; leave out the URL, or --mock")
     with ExitStack() as stack:
-        metrics = None
-        if wanted.metrics is not None:
-            from crawler.load.metrics import Exposition
-            from crawler.measure.exposition_server import serving_metrics
-
-            metrics = Exposition()
-            address = stack.enter_context(serving_metrics(wanted.metrics, metrics))
-            if not wanted.quiet:
-                print(f"metrics: {address}", file=sys.stderr)
+        watchers = _watched(settled, wanted, stack)
         aims: Sequence[Target]
         if wanted.mock:
             from crawler.compare.web import served
@@ -72,7 +64,35 @@ def load(
             aims = [f"{stack.enter_context(served())}/page/1"]
         else:
             aims = targets(urls, input)
-        return _loaded(settled, aims, kept, wanted, metrics)
+        return _loaded(settled, aims, kept, wanted, watchers)
+
+
+def _watched(settled: LoadConfig, wanted: Wanted, stack: ExitStack) -> LoadWatcher | None:
+    """Serve what is to be served until `stack` ends; return who is told, if anybody."""
+    watchers: list[LoadWatcher] = []
+    if wanted.metrics is None and wanted.live is None:
+        return None
+    from crawler.cli.load.load_board import LoadBoard, LoadWatchers
+
+    if wanted.metrics is not None:
+        from crawler.load.metrics import Exposition
+        from crawler.measure.exposition_server import serving_metrics
+
+        watchers.append(metrics := Exposition())
+        address = stack.enter_context(serving_metrics(wanted.metrics, metrics))
+        _say(f"metrics: {address}", quiet=wanted.quiet)
+    if wanted.live is not None:
+        from crawler.watch.live_server import serving_live
+
+        watchers.append(page := LoadBoard("load", settled.duration))
+        address = stack.enter_context(serving_live(page.board, port=wanted.live))
+        _say(f"live: {address}", quiet=wanted.quiet)
+    return LoadWatchers(watchers)
+
+
+def _say(line: str, *, quiet: bool) -> None:
+    if not quiet:
+        print(line, file=sys.stderr)
 
 
 def _loaded(
@@ -80,15 +100,15 @@ def _loaded(
     aims: Sequence[Target],
     kept: Sequence[Threshold],
     wanted: Wanted,
-    metrics: Exposition | None,
+    watchers: LoadWatcher | None,
 ) -> int:
-    load = partial(run, quiet=wanted.quiet or wanted.json, metrics=metrics)
+    load = partial(run, quiet=wanted.quiet or wanted.json, watchers=watchers)
     if wanted.find_limit:
         return limit.find(load, settled, aims, wanted)
     if wanted.against:
         others = targets([wanted.against], ())
         return against.compare_with(load, settled, aims, others, json=wanted.json)
-    result = run(settled, aims, kept, quiet=wanted.quiet, metrics=metrics)
+    result = run(settled, aims, kept, quiet=wanted.quiet, watchers=watchers)
     try:
         wanted.files.write(result)
     finally:  # a full disk costs the file, and not the figures, too

@@ -124,6 +124,15 @@ class Wanted:
             show_default=False,
         ),
     ] = None
+    live: Annotated[
+        int | None,
+        Parameter(
+            help="Show the load in a browser, on this port of 127.0.0.1; 0 takes a free one.",
+            group=_RESULT,
+            metavar="PORT",
+            show_default=False,
+        ),
+    ] = None
     json: Annotated[bool, switch("Print the result as JSON.", _RESULT)] = False
     quiet: Annotated[bool, switch("Show no progress and no summary.", _RESULT, "--quiet", "-q")] = (
         False

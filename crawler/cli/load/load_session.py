@@ -24,7 +24,7 @@ from crawler.runtime.collecting import collect_rarely
 from crawler.runtime.event_loop import new_event_loop
 
 if TYPE_CHECKING:
-    from crawler.load.metrics import Exposition
+    from crawler.cli.load.load_board import LoadWatcher
 
 LOAD = Spelling(
     config=LoadConfig,
@@ -49,7 +49,7 @@ def run(
     thresholds: Sequence[Threshold],
     *,
     quiet: bool,
-    metrics: Exposition | None = None,
+    watchers: LoadWatcher | None = None,
     begun: int = 0,
 ) -> LoadResult:
     """Load the URLs and judge the run; `partial` if a signal ended it.
@@ -59,7 +59,7 @@ def run(
     """
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     measured, probes, partial = measure(
-        config, targets, thresholds, quiet=quiet, metrics=metrics, begun=begun
+        config, targets, thresholds, quiet=quiet, watchers=watchers, begun=begun
     )
     return LoadResult(
         target=first if isinstance(first := targets[0], str) else first.url,
@@ -81,7 +81,7 @@ def measure(
     claims: Sequence[Threshold] = (),
     *,
     quiet: bool,
-    metrics: Exposition | None = None,
+    watchers: LoadWatcher | None = None,
     begun: int = 0,
 ) -> tuple[Measured, Probes, bool]:
     """Load the URLs, with a live picture on a terminal unless `quiet`.
@@ -90,12 +90,12 @@ def measure(
     """
     halt = asyncio.Event()
     with watching(config, quiet=quiet) as watch, _collecting_rarely(), flagged():
-        told = watch if metrics is None else metrics.before(watch)
+        told = watch if watchers is None else watchers.before(watch)
         work = run_load(config, targets, begun=begun, claims=claims, on_second=told, halt=halt)
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
             measured, probes = runner.run(work)
-    if metrics is not None:
-        metrics.end(measured)
+    if watchers is not None:
+        watchers.end(measured)
     return measured, probes, halt.is_set()
 
 
