@@ -17,19 +17,28 @@ from crawler.store.entry import Entry, SeedOrigin, refused, trimmed
 _BLANK = re.compile(r"[^\S\x85\u2028\u2029]")  # as a person sees it; not what ends lines elsewhere
 _COMMENT = re.compile(r"\s+#")
 _AROUND = ("<>", '""', "''")
+_USUAL = bytes(each for each in range(0x21, 0x7F) if each not in b"#<\"'")
+"""Characters that mean nothing else, wherever they stand in a line."""
 
 
 def plain(blocks: Iterator[list[str]], origin: SeedOrigin | None) -> Iterator[list[Entry]]:
     """Yield the entries of the lines in `blocks`, without blank lines and comments."""
     if origin is None:
         for block in blocks:
-            yield [entry for line in block if (entry := _entry(line)) is not None]
+            usual = _are_usual(block)
+            yield list(block) if usual else [e for e in map(_entry, block) if e is not None]
         return
     origin.numbers()
     number = 0
     for block in blocks:
         yield list(_told(block, number, origin))
         number += len(block)
+
+
+def _are_usual(block: list[str]) -> bool:
+    """Tell whether lines are entries as they stand: a few calls for all of them together."""
+    text = "".join(block)
+    return text.isascii() and all(block) and not text.encode().translate(None, _USUAL)
 
 
 def _told(block: list[str], number: int, origin: SeedOrigin) -> Iterator[Entry]:

@@ -37,6 +37,8 @@ SAVED = "jsonl with bodies"
 """JSON lines next to the bodies of the pages as files (`--save`)."""
 KINDS = ("list", "follow", "stdin", "elsewhere")
 SITE = "http://a.test"
+LEAST = (1_000, 30_000, 1_000_000)
+"""Bytes of a journal that gets a new base: at every chance, some time, and never."""
 KILLED = 9
 
 
@@ -90,9 +92,10 @@ def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
 def killed_within(changes: int, run: Callable[[], int], draw: random.Random) -> str | None:
     """Run a crawl, killed at one of its first changes; where it was, or None if it was complete."""
     at, how = draw.randrange(2, changes), draw.choice(("before", "middle", "after"))
+    least = draw.choice(LEAST)
 
     def killed() -> int:
-        often()
+        often(least)
         killed_at(at, how)
         return run()
 
@@ -121,10 +124,10 @@ def in_child(run: Callable[[], int]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def often() -> None:
-    """Commit and compact whatever comes, and read and hand over little at once."""
+def often(least: int) -> None:
+    """Commit whatever comes, and read and hand over little at once; compact `least` bytes."""
     sinks._COMMIT, sinks._COMMIT_PACE = 2_000, 0.002
-    journal._LEAST, journal._GROWTH = 1_000, 1
+    journal._LEAST, journal._GROWTH = least, 1
     handover.SEGMENT = 2_000
     blocks.BLOCK = 500
 

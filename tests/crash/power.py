@@ -27,6 +27,7 @@ from tests.crash.crawl import (
     FORMS,
     KILLED,
     KINDS,
+    LEAST,
     Case,
     crawl,
     in_child,
@@ -201,9 +202,10 @@ def _crawled(case: Cut, place: Path, draw: random.Random) -> tuple[int, str]:
     for cuts in range(_MOST):
         trace = place / f"trace{cuts}"
         at, how = draw.randrange(2, case.changes), draw.choice(("before", "middle", "after"))
+        least = draw.choice(LEAST)
 
-        def run(trace: Path = trace, at: int = at, how: str = how) -> int:
-            often()
+        def run(trace: Path = trace, at: int = at, how: str = how, least: int = least) -> int:
+            often(least)
             Trace(trace).begin(folder)
             killed_at(at, how)
             return case.run(folder)

@@ -19,7 +19,7 @@ from crawler.cli.app import run
 from crawler.cli.crawl_run import open_crawl
 from crawler.engine.plugins import Plugins
 from tests.cli.test_retry import Crawled
-from tests.crash.crawl import KILLED, in_child, killed_at, often, unpacked
+from tests.crash.crawl import KILLED, LEAST, in_child, killed_at, often, unpacked
 
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "parts")
 _MOST = 60  # kills of one retry before it has to come to its end
@@ -48,7 +48,8 @@ def _retried(folder: Path, form: str, draw: random.Random, kills: Counter[str]) 
         _split(made)
     old = _contents(made.output)
     for _ in range(_MOST):
-        code = in_child(partial(_retry, made, draw.randrange(1, 30), draw.choice(_WHERE)))
+        least = draw.choice(LEAST)
+        code = in_child(partial(_retry, made, draw.randrange(1, 30), draw.choice(_WHERE), least))
         now = _contents(made.output)
         if code != KILLED:
             break
@@ -73,8 +74,8 @@ def _retried(folder: Path, form: str, draw: random.Random, kills: Counter[str]) 
 _WHERE = ("before", "middle", "after")
 
 
-def _retry(made: Crawled, at: int, how: str) -> int:
-    often()
+def _retry(made: Crawled, at: int, how: str, least: int) -> int:
+    often(least)
     made.site.down = False
     crawl_run.open_crawl = partial(open_crawl, plugins=Plugins(fetcher=made.site))
     killed_at(at, how)

@@ -8,11 +8,12 @@ import io
 import json
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ from crawler.store.journal.frame import Damaged, Frame, Marks, frames, last_mark
 from crawler.store.journal.journal import Journal, unsynced
 from crawler.store.journal.kept import Kept, RecordGroup
 from crawler.store.journal.replay import Replay
-from crawler.store.journal.resumption import Complete, open_state, resume
+from crawler.store.journal.resumption import Beginning, Complete, open_state, resume
 from crawler.store.journal.state_folder import FORMAT, StateFolder
 from crawler.store.journal.tables_file import read_tables
 from crawler.store.outlet import Outlet
@@ -350,14 +351,51 @@ def test_what_a_migrated_state_holds_is_of_the_present_format(tmp_path: Path) ->
     shutil.copytree(FORMER / "list", tmp_path, dirs_exist_ok=True)
     folder = StateFolder(str(tmp_path / "out.jsonl"))
     options = folder.run()["options"]
-    with closing(UrlSource([f"{SITE}/page/0"], [str(tmp_path / "list.txt")], CommandConfig())) as s:
-        outlet = Outlet(folder.output, "add", apart=True, resumed=True)
-        opened = OpenedOutputs(outlets=(outlet,), encoders=(encode,))
-        begun = resume(folder, options, opened, s, sync=unsynced)
-    with closing(outlet), closing(begun.kept.journal):
+    begun = _resumed(folder, options, [f"{SITE}/page/0"])
+    with closing(begun.left), closing(begun.kept.journal):
         assert folder.run()["format"] == FORMAT
         assert (folder.path / "journal").read_bytes().startswith(b"CRJ2")
         assert len(begun.left.take(1_000)) == begun.waiting == begun.kept.journal.marks.left
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_journal_goes_on_as_it_is_until_it_has_grown(
+    place: Place, monkeypatch: pytest.MonkeyPatch, grown: bool
+) -> None:
+    """Its torn end is cut, and the same URLs wait whether it gets a new base or not."""
+    seeds = [Seed.read(f"{SITE}/page/{n}") for n in range(30)]
+    place.list.write_text("".join(f"{seed.input}\n" for seed in seeds))
+    keys = [seed.url.fingerprint for seed in seeds]
+    journal = Journal(StateFolder(str(place.output)), {}, sync=unsynced)
+    with closing(journal):
+        for at, seed in enumerate(seeds):
+            journal.read([seed], 0)
+            journal.waits(Listed(seed.url, seed, 0.0))
+            journal.publish()
+            journal.commit(keys[at : at + 1] if at % 3 else [], 0)
+    monkeypatch.setattr(journal_module, "_LEAST", 1 if grown else 10**6)
+    monkeypatch.setattr(journal_module, "_GROWTH", 1)
+    path = journal.folder.path / "journal"
+    before, whole = path.stat().st_ino, path.read_bytes()
+    path.write_bytes(whole + packed(Frame(marks=journal.marks, ended=keys))[:-1])
+    for ended in (keys[3], keys[6]):
+        begun = _resumed(journal.folder, {}, [])
+        with closing(begun.left), closing(begun.kept.journal):
+            left = [line.split()[0].decode() for line in begun.left.take(100)]
+            begun.kept.journal.commit([ended], 0)
+        assert (path.stat().st_ino == before) != grown
+        assert begun.waiting == len(left) == (10 if ended == keys[3] else 9)
+    assert left == [seed.input for seed in seeds[::3] if seed.input != seeds[3].input]
+    assert path.read_bytes().startswith(whole) != grown
+
+
+def _resumed(folder: StateFolder, options: Mapping[str, Any], seeds: list[str]) -> Beginning:
+    """Continue a crawl of seeds and of the list next to its output."""
+    inputs = [str(Path(folder.output).with_name("list.txt"))]
+    outlet = Outlet(folder.output, "add", apart=True, resumed=True)
+    with closing(UrlSource(seeds, inputs, CommandConfig())) as source, closing(outlet):
+        opened = OpenedOutputs(outlets=(outlet,), encoders=(encode,))
+        return resume(folder, options, opened, source, sync=unsynced)
 
 
 def test_a_line_counts_until_its_key_has_a_later_one_or_has_ended() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crawler.model.url import InvalidUrl
+from crawler.store.plain import plain
 from tests.store.test_entries import read
 
 A = "http://a.example/"
@@ -105,3 +108,11 @@ def test_long_columns_do_no_harm() -> None:
     """A line that is too long because of its columns has a URL all the same."""
     (found,) = read(f"{A}one\t{'x' * 200_000}\n", "list.txt", size=1_000)
     assert not isinstance(found.url, InvalidUrl) and found.input == f"{A}one"
+
+
+@pytest.mark.slow
+@given(st.lists(st.text("a/#<>\"' \t\x00\u00e9\u2028\x7f", max_size=3), max_size=4))
+def test_lines_of_a_block_are_read_as_each_by_itself(block: list[str]) -> None:
+    """A block that is taken over as it stands, as most are, has what each of its lines has."""
+    alone = [entry for line in block for part in plain(iter([[line]]), None) for entry in part]
+    assert [entry for part in plain(iter([block]), None) for entry in part] == alone

@@ -89,7 +89,7 @@ class Frame:
     """The changes of one commit. `text` has the lines of `keys`, which wait; each has its line end.
 
     `hosts` has the lines of hosts, `places` the URLs that widened the scope, `by_host` how many
-    pages were taken up by host.
+    pages were taken up by host. `former`: it was read in a format that is not written any more.
     """
 
     marks: Marks
@@ -99,6 +99,7 @@ class Frame:
     hosts: bytes = b""
     places: Sequence[str] = ()
     by_host: Mapping[str, int] = field(default_factory=dict)
+    former: bool = False
 
     @property
     def lines(self) -> list[bytes]:
@@ -152,6 +153,15 @@ def _check_rest(file: BinaryIO, start: int) -> None:
             raise Damaged(f"broken at byte {start:,}, and whole at byte {start + at:,}")
 
 
+def read_keys(file: BinaryIO, start: int) -> tuple[array[int], array[int]]:
+    """Return the keys that wait and those that ended, of a frame that was found whole before."""
+    file.seek(start + _HEADER.size)
+    head = orjson.loads(file.readline())
+    size = 8 * head["ended"]
+    data = file.read(size + 8 * head["waiting"])
+    return array("Q", data[size:]), array("Q", data[:size])
+
+
 def last_marks(file: BinaryIO) -> Marks | None:
     """Return the marks of the last whole frame, without reading all before it; None if none is."""
     size = os.fstat(file.fileno()).st_size
@@ -178,10 +188,12 @@ def _next(file: BinaryIO) -> Frame | None:
     if magic not in (_MAGIC, _FORMER) or length > _LONGEST:
         return None
     body = file.read(length)
-    return _unpacked(body) if len(body) == length and crc32(body) == check else None
+    if len(body) < length or crc32(body) != check:
+        return None
+    return _unpacked(body, former=magic == _FORMER)
 
 
-def _unpacked(body: bytes) -> Frame:
+def _unpacked(body: bytes, *, former: bool) -> Frame:
     start = body.index(b"\n") + 1
     head = orjson.loads(body[:start])
     middle = start + 8 * head["ended"]
@@ -197,6 +209,7 @@ def _unpacked(body: bytes) -> Frame:
         hosts=body[end:],
         places=head["places"],
         by_host=head.get("by_host", {}),
+        former=former,
     )
 
 

@@ -61,6 +61,11 @@ _GROWTH = 4
 Sync = Callable[[int], None]
 
 
+def has_grown(length: int, base: int) -> bool:
+    """Tell whether a journal of so many bytes needs a new base, in place of one of `base` bytes."""
+    return length > max(_LEAST, _GROWTH * base)
+
+
 def unsynced(_number: int) -> None:
     """Leave it to the system when data reach the disk."""
 
@@ -133,8 +138,9 @@ class Portion:
 class Journal(Changes):
     """Keeps the changes in a folder. `options` are those a later run has to share.
 
-    inputs: what the list is, for people. file: the journal of an earlier run, which has a new base.
-    `on_rest` is called when nothing will be added for now; it must not block.
+    inputs: what the list is, for people. file: the journal of an earlier run, to be continued;
+    base: the bytes that its base has, or would have. `on_rest` is called
+    when nothing will be added for now; it must not block.
     """
 
     def __init__(
@@ -145,6 +151,7 @@ class Journal(Changes):
         *,
         inputs: Sequence[Mapping[str, Any]] = (),
         file: BinaryIO | None = None,
+        base: int = 0,
         outbox: Outbox | None = None,
         sync: Sync = os.fdatasync,
     ) -> None:
@@ -153,7 +160,7 @@ class Journal(Changes):
         self._options = options
         self._inputs = inputs
         self._files = (folder.seen(), file) if file is not None else None
-        self._base = self._length = _size(file) if file is not None else 0
+        self._base, self._length = base, _size(file) if file is not None else 0
         self._compaction: Compaction | None = None
         self._learned: Callable[[], CrawlTables] | None = None
         self._tables: CrawlTables | None = None
@@ -373,7 +380,7 @@ class Journal(Changes):
         """Give the journal a new base if it has grown, in a thread; raises `OSError`."""
         compaction = self._compaction
         if compaction is None:
-            if self._length > max(_LEAST, _GROWTH * self._base):
+            if has_grown(self._length, self._base):
                 self._compaction = Compaction(self.folder, self._length)
                 self._tables_wanted = True
         elif compaction.done:

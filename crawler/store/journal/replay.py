@@ -11,10 +11,10 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import chain, compress, count, repeat
+from itertools import chain, compress, count, pairwise, repeat
 from typing import BinaryIO
 
-from crawler.store.journal.frame import Frame, Marks, frames, packed
+from crawler.store.journal.frame import Frame, Marks, frames, packed, read_keys
 from crawler.store.journal.host_lines import HostLines
 
 _CLASS = 10_000_000
@@ -22,6 +22,7 @@ _CLASS = 10_000_000
 _PARTS = 256
 """Parts of a class: the dictionary of one takes 5 MB."""
 _OVER = 0  # in place of the number of a line: the key has ended
+_KEY = 8  # bytes of a key
 _PORTION = 10_000
 """URLs that wait in one frame of a base, or some more."""
 
@@ -47,12 +48,16 @@ class Replay:
         self.by_host: Counter[str] = Counter()
         self._starts = array("Q")  # positions of the frames
         self._firsts = array("Q")  # numbers of their first lines
-        self._keys = self._lines = 0
+        self._keys = self._lines = self._text = 0
+        self.end = 0  # of the last whole frame
+        self.former = False  # some frame has a format that is not written any more
         self._scan(length)
-        self._counts = bytearray(self._lines)
+        self._firsts.append(self._lines)
+        self._counts = bytearray(self._lines + 1)  # by the numbers of lines, from 1 on
         classes = max(1, -(-self._keys // _CLASS))
         for number in range(classes):
             self._select(number, classes)
+        self._counts[_OVER] = 0
         self.waiting = self._counts.count(1)
 
     def __repr__(self) -> str:
@@ -66,15 +71,18 @@ class Replay:
             frame = next(found, None)
             if frame is None:
                 return
+            self.end = self._file.tell()
             self._starts.append(start)
             self._firsts.append(self._lines)
             self._lines += len(frame.keys)
             self._keys += len(frame.keys) + len(frame.ended)
+            self._text += len(frame.text)
             self._take(frame)
             self._pause()
 
     def _take(self, frame: Frame) -> None:
         self.marks = frame.marks
+        self.former = self.former or frame.former
         self.places += frame.places
         self.by_host.update(frame.by_host)
         self.hosts.read(frame.hosts)
@@ -88,35 +96,47 @@ class Replay:
         nowhere: list[Callable[[int], None]] = [_leave] * modulus
         take_key, take_line = nowhere[:], nowhere[:]
         take_key[parts], take_line[parts] = [k.append for k in keys], [n.append for n in lines]
-        for place, first in enumerate(self._firsts):
-            frame = self._frame(place)
-            numbered = zip(frame.keys, count(first + 1), strict=False)
-            for key, line in chain(numbered, zip(frame.ended, repeat(_OVER), strict=False)):
+        for start, first in zip(self._starts, self._firsts, strict=False):
+            waiting, ended = read_keys(self._file, start)
+            numbered = zip(waiting, count(first + 1), strict=False)
+            for key, line in chain(numbered, zip(ended, repeat(_OVER), strict=False)):
                 part = key % modulus
                 take_key[part](key)
                 take_line[part](line)
             self._pause()
         for each in zip(keys, lines, strict=True):
             for line in dict(zip(*each, strict=True)).values():
-                if line:
-                    self._counts[line - 1] = 1
+                self._counts[line] = 1
             self._pause()
 
-    def _frame(self, place: int) -> Frame:
-        self._file.seek(self._starts[place])
+    def _frame(self, start: int) -> Frame:
+        self._file.seek(start)
         return next(frames(self._file))
 
     def _waiting(self) -> Iterator[tuple[array[int], bytes]]:
         """Yield keys and lines of the URLs that wait, the first to wait first, frame by frame."""
-        for place, first in enumerate(self._firsts):
-            frame = self._frame(place)
-            counts = self._counts[first : first + len(frame.keys)]
+        for start, (first, end) in zip(self._starts, pairwise(self._firsts), strict=True):
+            counts = self._counts[first + 1 : end + 1]
+            if 1 not in counts:
+                continue
+            frame = self._frame(start)
             if 0 not in counts:
                 yield array("Q", frame.keys), frame.text
-            elif 1 in counts:
+            else:
                 keys = array("Q", compress(frame.keys, counts))
                 yield keys, b"".join(compress(frame.lines, counts))
             self._pause()
+
+    @property
+    def base_size(self) -> int:
+        """Approximate bytes of a base."""
+        size = self._text + _KEY * self._lines
+        return size * self.waiting // self._lines if self._lines else 0
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines of the URLs that wait; the file may go on behind them meanwhile."""
+        for _, text in self._waiting():
+            yield from text.splitlines(keepends=True)
 
     def base(self, marks: Marks | None = None) -> Iterator[bytes]:
         """Yield the packed frames of a journal that comes to the same, with the marks given."""

@@ -1,15 +1,18 @@
 """The beginning of a crawl: a new one, one continued after an earlier run, or none if complete.
 
 The caller has locked the output, so nobody else writes the state. Everything is checked before
-anything is changed; then the output is cut to the length in the last frame, and a new journal
-replaces the old one. A kill between two of these steps makes the next run repeat them.
+anything is changed; then the output is cut to the length in the last frame. The journal goes on as
+it is, without a torn frame at its end: of millions of URLs that wait, the first is fetched at once.
+One that has grown, or that has to change, is replaced by a new one. A kill between two of these
+steps makes the next run repeat them.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
@@ -31,7 +34,7 @@ from crawler.store.journal.frame import Marks, frames
 from crawler.store.journal.handover import Outbox
 from crawler.store.journal.host_line import host_state
 from crawler.store.journal.host_lines import HostLines
-from crawler.store.journal.journal import Journal, Sync, unsynced
+from crawler.store.journal.journal import Journal, Sync, has_grown, unsynced
 from crawler.store.journal.kept import Kept
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.replay import Replay
@@ -58,14 +61,14 @@ class Complete(CrawlerError):
 
 
 class LeftLines:
-    """The lines of the first `length` bytes of a journal, frame by frame.
+    """The lines of URLs that wait, as they are read from the file of a journal.
 
     The journal may go on behind them, and get another file in its place.
     """
 
-    def __init__(self, file: BinaryIO | None = None, length: int = 0) -> None:
+    def __init__(self, lines: Iterable[bytes] = (), file: BinaryIO | None = None) -> None:
         self._file = file
-        self._lines = self._read(file, length) if file is not None else iter(())
+        self._lines = iter(lines)
 
     def __repr__(self) -> str:
         return f"LeftLines({self._file!r})"
@@ -73,7 +76,10 @@ class LeftLines:
     def take(self, most: int) -> list[bytes]:
         """Return the next lines, up to `most`; [] at the end, and once closed."""
         try:
-            return list(islice(self._lines, most))
+            lines = list(islice(self._lines, most))
+            if len(lines) < most:
+                self.close()
+            return lines
         except ValueError:
             if self._file is not None and self._file.closed:  # by another thread, in the middle
                 return []
@@ -83,11 +89,6 @@ class LeftLines:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-
-    def _read(self, file: BinaryIO, length: int) -> Iterator[bytes]:
-        for frame in frames(file, length):
-            yield from frame.lines
-        file.close()
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -262,8 +263,10 @@ def resume(
     if (what := changed(run["options"], options)) and not accept_change:
         raise ConfigurationError(f"{folder.label}: was begun with {what}; {WAY_ON}")
     now = time.time()
-    with folder.journal() as former, folder.intact():
-        replay = Replay(former)
+    with ExitStack() as stack:
+        former = stack.enter_context(folder.journal())
+        with folder.intact():
+            replay = Replay(former)
         marks = _after_rounds(folder, replay.marks)
         _check_sizes(folder, opened.outlets, marks)
         inputs = source.inputs()
@@ -286,15 +289,23 @@ def resume(
                 outlet.rewind(length)
                 outlet.settle(sync)  # before the journal relies on it
             folder.settle(sync)
-            replay.hosts.drop_before(now)
-            folder.draft(replay.base(marks))
+            hosts = replay.hosts
+            hosts.drop_before(now)
+            as_it_is = marks == replay.marks and _is_fit(replay, former)
+            if not as_it_is:
+                folder.draft(replay.base(marks))
             # First the format, so that an older program never takes the new journal for its own.
             folder.describe(options, inputs)
-            file = folder.adopt()
+            file = folder.reopen(replay.end) if as_it_is else folder.adopt()
             if copy is not None and renewed:
                 copy.renew()
             passed = outbox(marks)
-    journal = Journal(folder, options, marks, file=file, outbox=passed, sync=sync)
+        if as_it_is:
+            left, base = LeftLines(replay.lines(), former), replay.base_size
+            stack.pop_all()
+        else:
+            left, base = _all_lines(folder.journal()), os.fstat(file.fileno()).st_size
+    journal = Journal(folder, options, marks, file=file, base=base, outbox=passed, sync=sync)
     if copy is not None:
         journal.copy_input(copy)
     return Beginning(
@@ -315,9 +326,9 @@ def resume(
             taken=marks.taken,
             by_host=replay.by_host,
             tables=tables,
-            hosts=lambda key: _state(replay.hosts, key, now),
+            hosts=lambda key: _state(hosts, key, now),
         ),
-        left=LeftLines(folder.journal(), os.fstat(file.fileno()).st_size),
+        left=left,
         waiting=replay.waiting,
         resumed=True,
     )
@@ -330,6 +341,18 @@ def _after_rounds(folder: StateFolder, marks: Marks) -> Marks:
     if marks.rounds == folder.rounds:
         return marks
     return replace(marks, rounds=folder.rounds, output=0, others=(0,) * len(marks.others))
+
+
+def _is_fit(replay: Replay, file: BinaryIO) -> bool:
+    """Tell whether a journal can go on as it is, without a new base."""
+    size = os.fstat(file.fileno()).st_size
+    return replay.end > 0 and not (replay.former or has_grown(size, replay.base_size))
+
+
+def _all_lines(file: BinaryIO) -> LeftLines:
+    """Return the lines of a base."""
+    length = os.fstat(file.fileno()).st_size
+    return LeftLines((line for frame in frames(file, length) for line in frame.lines), file)
 
 
 def _check_sizes(folder: StateFolder, outlets: Sequence[Outlet], marks: Marks) -> None:

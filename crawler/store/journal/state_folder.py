@@ -214,6 +214,19 @@ class StateFolder:
         disk.settle(self.path)
         return (self.path / "journal").open("ab", buffering=0)
 
+    def reopen(self, length: int) -> BinaryIO:
+        """Cut the journal behind its last whole frame; return it, durable, for writing.
+
+        Raises `OSError`.
+        """
+        disk.remove(self.path / "journal.new")  # of a run that was killed as it wrote a new one
+        file = (self.path / "journal").open("ab", buffering=0)
+        if os.fstat(file.fileno()).st_size > length:
+            disk.truncate(file.fileno(), length)
+        os.fsync(file.fileno())
+        disk.settle(self.path)
+        return file
+
     def rebase(self, frames: Iterable[bytes]) -> BinaryIO:
         """Replace the journal as a whole; return the new one, for writing. Raises `OSError`."""
         self.draft(frames)
