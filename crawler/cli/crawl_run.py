@@ -375,7 +375,8 @@ def _opened(
     from crawler.engine.crawl_session import CrawlSession
     from crawler.engine.plugins import keeping
     from crawler.store.former_pages import former_pages
-    from crawler.store.journal.resumption import ContinuedSource, open_state
+    from crawler.store.journal.left_lines import ContinuedSource
+    from crawler.store.journal.resumption import open_state
     from crawler.store.journal.state_folder import SUSPECTS, StateFolder
     from crawler.store.rendering import open_outputs
     from crawler.store.saved_bodies import SavedBodies

@@ -52,9 +52,10 @@ from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.handover import Inbox, Outbox
 from crawler.store.journal.journal import Sync, positions_of, unsynced
+from crawler.store.journal.left_lines import LeftLines
 from crawler.store.journal.lines import waiting_of
 from crawler.store.journal.page_quota import PageQuota
-from crawler.store.journal.resumption import Beginning, LeftLines, begin, resume
+from crawler.store.journal.resumption import Beginning, begin, resume
 from crawler.store.journal.state_folder import FORMAT, SUSPECTS, StateFolder
 from crawler.store.rendering import open_outputs
 from crawler.store.run_folder import part_name

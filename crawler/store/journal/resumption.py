@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import field, replace
 from datetime import UTC, datetime
-from itertools import chain, islice
+from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 import orjson
@@ -26,8 +27,7 @@ from crawler.core.host_state import HostState
 from crawler.core.seen import FingerprintSet
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, CrawlerError, ExitCode
-from crawler.model.request import LeftEntries
-from crawler.model.url import Seed, Url
+from crawler.model.url import Url
 from crawler.model.value import value
 from crawler.store.input_copy import InputCopy
 from crawler.store.journal.frame import Marks, frames
@@ -36,7 +36,7 @@ from crawler.store.journal.host_line import host_state
 from crawler.store.journal.host_lines import HostLines
 from crawler.store.journal.journal import Journal, Sync, has_grown, unsynced
 from crawler.store.journal.kept import Kept
-from crawler.store.journal.lines import waiting_of
+from crawler.store.journal.left_lines import LeftLines
 from crawler.store.journal.replay import Replay
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.journal.tables_file import read_tables
@@ -47,7 +47,7 @@ from crawler.store.record import encode
 from crawler.store.remote_input import remove_copies
 from crawler.store.rendering import Encoder, OpenedOutputs, open_outputs, targets_of
 from crawler.store.shared_source import SharedSource
-from crawler.store.sources import InputProgress, UrlSource
+from crawler.store.sources import UrlSource
 
 OutboxMaker = Callable[[Marks], Outbox | None]
 
@@ -58,37 +58,6 @@ class Complete(CrawlerError):
     """The crawl has ended before, with a record for every URL: there is nothing left to do."""
 
     exit_code = ExitCode.FINISHED
-
-
-class LeftLines:
-    """The lines of URLs that wait, as they are read from the file of a journal.
-
-    The journal may go on behind them, and get another file in its place.
-    """
-
-    def __init__(self, lines: Iterable[bytes] = (), file: BinaryIO | None = None) -> None:
-        self._file = file
-        self._lines = iter(lines)
-
-    def __repr__(self) -> str:
-        return f"LeftLines({self._file!r})"
-
-    def take(self, most: int) -> list[bytes]:
-        """Return the next lines, up to `most`; [] at the end, and once closed."""
-        try:
-            lines = list(islice(self._lines, most))
-            if len(lines) < most:
-                self.close()
-            return lines
-        except ValueError:
-            if self._file is not None and self._file.closed:  # by another thread, in the middle
-                return []
-            raise
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -114,31 +83,6 @@ class Beginning:
         there = f"{self.earlier.records:,} records are there, {self.waiting:,} URLs wait"
         hint = "; the end of standard input was not read: give it again" if self.cut else ""
         return f"{there}{hint}"
-
-
-class ContinuedSource:
-    """The URLs that an earlier run left, and then the rest of the list."""
-
-    def __init__(self, left: LeftLines, source: UrlSource | SharedSource) -> None:
-        self._left = left
-        self._source = source
-
-    def __repr__(self) -> str:
-        return f"ContinuedSource({self._source!r})"
-
-    def read(self, most: int) -> list[Seed] | LeftEntries:
-        """Return the next entries, at least one and at most `most`; [] at the end."""
-        left = LeftEntries(map(waiting_of, self._left.take(most)))
-        return left or self._source.read(most)
-
-    def progress(self) -> InputProgress:
-        """Return the progress of reading the list."""
-        return self._source.progress()
-
-    def close(self) -> None:
-        """Close the list, and the journal that it was read from."""
-        self._source.close()
-        self._left.close()
 
 
 def open_state(
@@ -291,20 +235,15 @@ def resume(
             folder.settle(sync)
             hosts = replay.hosts
             hosts.drop_before(now)
-            as_it_is = marks == replay.marks and _is_fit(replay, former)
-            if not as_it_is:
-                folder.draft(replay.base(marks))
-            # First the format, so that an older program never takes the new journal for its own.
-            folder.describe(options, inputs)
-            file = folder.reopen(replay.end) if as_it_is else folder.adopt()
+            describe = partial(folder.describe, options, inputs)
+            if marks == replay.marks and _is_fit(replay, former):
+                file, base, left = _as_it_is(folder, replay, former, describe)
+                stack.pop_all()  # what is left is read from it
+            else:
+                file, base, left = _anew(folder, replay, marks, describe)
             if copy is not None and renewed:
                 copy.renew()
             passed = outbox(marks)
-        if as_it_is:
-            left, base = LeftLines(replay.lines(), former), replay.base_size
-            stack.pop_all()
-        else:
-            left, base = _all_lines(folder.journal()), os.fstat(file.fileno()).st_size
     journal = Journal(folder, options, marks, file=file, base=base, outbox=passed, sync=sync)
     if copy is not None:
         journal.copy_input(copy)
@@ -349,10 +288,24 @@ def _is_fit(replay: Replay, file: BinaryIO) -> bool:
     return replay.end > 0 and not (replay.former or has_grown(size, replay.base_size))
 
 
-def _all_lines(file: BinaryIO) -> LeftLines:
-    """Return the lines of a base."""
-    length = os.fstat(file.fileno()).st_size
-    return LeftLines((line for frame in frames(file, length) for line in frame.lines), file)
+def _as_it_is(
+    folder: StateFolder, replay: Replay, file: BinaryIO, describe: Callable[[], None]
+) -> tuple[BinaryIO, int, LeftLines]:
+    """Continue a journal; return it, the bytes that a base would have, and the lines it leaves."""
+    describe()
+    return folder.reopen(replay.end), replay.base_size, LeftLines(replay.lines(), file)
+
+
+def _anew(
+    folder: StateFolder, replay: Replay, marks: Marks, describe: Callable[[], None]
+) -> tuple[BinaryIO, int, LeftLines]:
+    """Replace a journal by a base; return it, its bytes, and the lines it leaves."""
+    folder.draft(replay.base(marks))
+    describe()  # the format first: an older program never takes the new journal for its own
+    journal, base = folder.adopt(), folder.journal()
+    length = os.fstat(base.fileno()).st_size
+    lines = (line for frame in frames(base, length) for line in frame.lines)
+    return journal, length, LeftLines(lines, base)
 
 
 def _check_sizes(folder: StateFolder, outlets: Sequence[Outlet], marks: Marks) -> None:
