@@ -41,7 +41,8 @@ _COUNTED = (
 """Fields of `Snapshot` that are counted one by one."""
 
 UNCHANGED = "unchanged"
-_WORDS = {Page: "page", Redirected: "redirect", Listing: "sitemap"}
+_PAGE = "page"
+_WORDS = {Page: _PAGE, Redirected: "redirect", Listing: "sitemap"}
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -249,12 +250,12 @@ class StatisticsCollector:
         with self._lock:
             outcomes = self._outcomes
             for final in finals:
-                if isinstance(final, (Failed, Skipped)):  # a union would be built on each call
+                if type(final) is Page:
+                    key = UNCHANGED if final.unchanged else _PAGE
+                elif isinstance(final, (Failed, Skipped)):  # a union would be built on each call
                     key = self._add_cause(final)
                 else:
                     key = _WORDS[type(final)]
-                    if type(final) is Page and final.unchanged:
-                        key = UNCHANGED
                 outcomes[key] = outcomes.get(key, 0) + 1
                 if _truncated(final):
                     self._counts["truncated"] += 1

@@ -501,15 +501,22 @@ class CrawlCore:
 
         With a journal, an interruption is not an outcome: the URL goes on in a later run.
         """
+        portion = self._portion(finals) if finals else ()
+        if self._lasting:
+            self._changes.publish()
+        return portion
+
+    def _portion(self, finals: Iterable[Final]) -> tuple[Final, ...]:
         if self._lasting:
             finals = (each for each in finals if not ends.is_interrupted(each))
-        portion = tuple(islice(finals := iter(finals), RECORDS))
+        if isinstance(finals, list) and len(finals) < RECORDS:
+            portion = tuple(finals)  # one page, nearly always
+        else:
+            portion = tuple(islice(finals := iter(finals), RECORDS))
         if portion:
             self.collector.add_records(portion)
             if self._events.level <= Level.DEBUG:
                 self._tell_failures(portion)
             if len(portion) == RECORDS:
-                self._ending.append(finals)
-        if self._lasting:
-            self._changes.publish()
+                self._ending.append(iter(finals))
         return portion

@@ -33,12 +33,11 @@ from crawler.core.waiting import WaitingHost
 from crawler.formats.robots import ALLOW_ALL, RobotsRules
 from crawler.model.outcome import Kind
 from crawler.model.politeness_config import PolitenessConfig
-from crawler.model.request import Purpose, Request
+from crawler.model.request import Request
 
 RESTED_HOSTS = 10_000
 RESTED_COST = 64 * 2**20
 _SPARE_ADDRESSES = 1_000
-_ROBOTS = Purpose.ROBOTS  # looking up an enumeration's member costs as much as a call
 _LOOKS = 16  # hosts examined to find what holds most of them
 
 
@@ -118,7 +117,7 @@ class Frontier:
             host.down = None
             host.throttle.probing()
             host.breaker.doubted()
-        queue = host.urgent if request.purpose is _ROBOTS else host.waiting
+        queue = host.queue(request.purpose)
         if first and not host.breaker.is_open:
             queue.appendleft(request)
         else:
@@ -454,6 +453,8 @@ class Frontier:
 
 def literal(key: str) -> str:
     """Return the IP address in a host key; "" for a name."""
+    if key[-1].isalpha():
+        return ""  # nearly every name; an address ends with a digit, as a port does, or with ]
     host = key.partition("//")[2]
     if host.startswith("["):
         return host[1 : host.index("]")]

@@ -61,7 +61,8 @@ class HostGate(Enum):
 # Looking up an enumeration's member costs as much as a call.
 PARKED, READY, TIMED = QueuePlace.PARKED, QueuePlace.READY, QueuePlace.TIMED
 _LOOKED_UP, _READ, OPEN = HostGate.LOOKED_UP, HostGate.READ, HostGate.OPEN
-_ADDRESS = Purpose.ADDRESS
+_ADDRESS, _ROBOTS = Purpose.ADDRESS, Purpose.ROBOTS
+_NOTHING: deque[Request] = deque()  # what is urgent at nearly every host; nothing is put there
 
 
 class Host:
@@ -108,7 +109,7 @@ class Host:
         self.breaker = Breaker(politeness)
         self.audit = Audit(key)
         self.waiting: deque[Request] = deque()
-        self.urgent: deque[Request] = deque()
+        self.urgent = _NOTHING
         self.in_flight = 0
         self.attempt = 1
         self.ready_at = 0.0
@@ -134,6 +135,14 @@ class Host:
     def queued(self) -> int:
         """The number of waiting requests."""
         return len(self.waiting) + len(self.urgent)
+
+    def queue(self, purpose: Purpose) -> deque[Request]:
+        """Return the queue for a request."""
+        if purpose is not _ROBOTS:
+            return self.waiting
+        if self.urgent is _NOTHING:
+            self.urgent = deque()
+        return self.urgent
 
     @property
     def spacing(self) -> float:

@@ -88,7 +88,9 @@ class Throttle:
         self._politeness = politeness
         self._random = random
         widest = float(politeness.per_host)
-        self._set(min(_FIRST_WIDTH, widest) if politeness.adapt else widest)
+        learning = politeness.adapt and widest > _FIRST_WIDTH
+        self._width = _FIRST_WIDTH if learning else widest
+        self.width = int(self._width)
         self._ceiling = widest  # below it the width still doubles with each round
         self.spacing = 0.0
         self.named = False
