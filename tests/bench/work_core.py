@@ -1,8 +1,8 @@
 """The deciding half alone: CPU microseconds a URL for admit, next and finish, without any I/O.
 
-60,000 URLs of 8 hosts, and of a host each, politeness off, every page answered at once, garbage
-collected as in a crawl. And the set of seen URLs: a million fingerprints inserted, and the same once
-more.
+60,000 URLs of 8 hosts, and of a host each, politeness off, every page answered at once; garbage is
+collected as in a crawl. And the set of seen URLs: a million fingerprints inserted, and the same
+once more.
 """
 
 from __future__ import annotations
