@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from crawler.formats import caps
-from crawler.model.content_config import ContentConfig
+from crawler.model.content_config import NO_CONTENT, ContentConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.extras import install
 
@@ -37,7 +37,7 @@ def check(asked: ContentConfig) -> None:
 
 def nothing(asked: ContentConfig) -> dict[str, Any]:
     """Return the fields of a response that is not a page: all null."""
-    return dict.fromkeys(asked.fields)
+    return {} if asked is NO_CONTENT else dict.fromkeys(asked.fields)
 
 
 def content(markup: str, base: str, asked: ContentConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ schemes other than http and https are dropped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import ada_url
@@ -49,52 +49,58 @@ def absolute(hrefs: Iterable[str], base: str) -> list[str]:
 def capped(hrefs: Iterable[str], base: str) -> Links:
     """Return the same, with the number of hrefs beyond the caps."""
     hrefs = list(hrefs)
-    parents = _parents(base)
-    found = _FoundLinks()
-    for href in dict.fromkeys([href.partition("#")[0] for href in hrefs]):
-        if found.full:
-            found.left_off += 1
-            continue
-        plain = _RELATIVE.fullmatch(href)
-        if plain is not None:
-            found.add(_plain(href, plain, parents))
-        elif _ABSOLUTE.fullmatch(href) is not None:
-            found.add(href)
-        elif href[-1:] > " " or not href:
-            found.add(join(href, base))
-        else:  # a trailing space: see `_exactly`
-            return _exactly(hrefs, base)
-    return found.links()
+    distinct = dict.fromkeys([href.partition("#")[0] for href in hrefs])
+    try:
+        return _kept(distinct, _resolver(base))
+    except _Spaced:  # stripped at the end, but before a fragment it belongs to the path
+        return _kept(dict.fromkeys(hrefs), lambda href: join(href, base))
 
 
-class _FoundLinks:
-    """The URLs of a page so far, within the caps."""
+class _Spaced(Exception):
+    """An href without its fragment ends with a space: there is no short cut."""
 
-    __slots__ = ("_room", "_urls", "full", "left_off")
 
-    def __init__(self) -> None:
-        self._urls: dict[str, None] = {}
-        self._room = caps.LINK_CHARACTERS - caps.URL  # characters until another URL may not fit
-        self.left_off = 0
-        self.full = False
-
-    def add(self, url: str | None) -> None:
-        """Keep a URL that is new and not too long; ignore None."""
-        urls = self._urls
+def _kept(hrefs: Iterable[str], resolve: Callable[[str], str | None]) -> Links:
+    """Return the URLs within the caps. Called for each link of each page, so it is written out."""
+    urls: dict[str, None] = {}
+    room = caps.LINK_CHARACTERS - caps.URL  # characters until another URL may not fit
+    left_off = 0
+    rest = iter(hrefs)
+    for href in rest:
+        url = resolve(href)
         if url is None or url in urls:
-            return
+            continue
         size = len(url)
         if size > caps.URL:
-            self.left_off += 1  # costs as much room as a kept one
+            left_off += 1  # costs as much room as a kept one
             size = caps.URL
         else:
             urls[url] = None
-        self._room -= size
-        if self._room < 0 or len(urls) >= caps.LINKS:
-            self.full = True
+        room -= size
+        if room < 0 or len(urls) >= caps.LINKS:
+            left_off += sum(1 for _ in rest)
+    return Links(list(urls), left_off)
 
-    def links(self) -> Links:
-        return Links(list(self._urls), self.left_off)
+
+def _resolver(base: str) -> Callable[[str], str | None]:
+    """Return what makes a URL of an href without its fragment, or None of one that is no page's."""
+    parents = _parents(base)
+    root, own = parents[0], parents[-1]
+    relative, absolute = _RELATIVE.fullmatch, _ABSOLUTE.fullmatch
+
+    def resolve(href: str) -> str | None:
+        plain = relative(href)
+        if plain is not None:
+            if (last := plain.lastindex) is None:
+                return own + href
+            return root + href[1:] if last == 2 else _above(href, plain.end(1), parents)
+        if absolute(href) is not None:
+            return href
+        if href[-1:] > " " or not href:
+            return join(href, base)
+        raise _Spaced
+
+    return resolve
 
 
 def join(href: str, base: str) -> str | None:
@@ -109,25 +115,9 @@ def join(href: str, base: str) -> str | None:
     return url.partition("#")[0] if url.startswith(_PAGES) else None
 
 
-def _plain(href: str, found: re.Match[str], parents: list[str]) -> str:
-    last = found.lastindex
-    if last is None:
-        return parents[-1] + href
-    if last == 2:
-        return parents[0] + href[1:]
-    up = found.end(1)
+def _above(href: str, up: int, parents: list[str]) -> str:
+    """Return the URL of an href that begins with so many characters of `../`."""
     return parents[max(0, len(parents) - 1 - up // 3)] + href[up:]
-
-
-def _exactly(hrefs: list[str], base: str) -> Links:
-    # A space at the end is stripped, but before a fragment it belongs to the path: no short cut.
-    found = _FoundLinks()
-    for href in dict.fromkeys(hrefs):
-        if found.full:
-            found.left_off += 1
-        else:
-            found.add(join(href, base))
-    return found.links()
 
 
 def _parents(base: str) -> list[str]:
