@@ -190,7 +190,7 @@ def _forwarded(order: ParallelOrder, held: ExitStack) -> Forwarded | None:
             "workers: standard output or a pipe can only be the only output of several processes"
         )
     (only,) = order.targets
-    return Forwarded(only.path, held, rendering(only.form, order.config).head)
+    return Forwarded(only.path, held, rendering(only.form, order.config).head(""))
 
 
 def _placed(

@@ -29,6 +29,7 @@ from crawler.store.claim import locked
 from crawler.store.gathering import explained
 from crawler.store.journal import disk
 from crawler.store.journal.state_folder import LOCK
+from crawler.store.volumes import cut_up, volumes_of
 
 MANIFEST = "MANIFEST.json"
 _ROUND = re.compile(r"r(\d+)")
@@ -86,8 +87,9 @@ class RoundFiles:
         for number in self._there:
             if number > self.kept:
                 for place in (self._folder / f"r{number}" / name for name in names):
-                    if place.exists():
-                        disk.rename(place, self._folder / place.name)
+                    for file in map(Path, reversed(volumes_of(str(place)))):
+                        if file.exists():
+                            disk.rename(file, self._folder / file.name)
 
     def keep(self, manifest: Manifest) -> Manifest:
         """End the round with the parts of `manifest`, durably; return what is written of it.
@@ -108,11 +110,11 @@ class RoundFiles:
         return read_manifest(self._folder, self._number)
 
     def _moved(self, part: Path, length: int) -> tuple[str, int]:
-        if length:
-            disk.truncate(part, length)
-            with part.open("rb") as file:
+        for name, share in cut_up(str(part), length) if length else ():
+            disk.truncate(path := Path(name), share)
+            with path.open("rb") as file:
                 os.fsync(file.fileno())
-            disk.rename(part, self._place / part.name)
+            disk.rename(path, self._place / path.name)
         return part.name, length
 
 

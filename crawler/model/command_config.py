@@ -10,7 +10,7 @@ from typing import Any, Self
 from crawler.model.choices import CsvLinks, InputFormat, OutputFormat, Progress, Sync
 from crawler.model.config import CrawlConfig
 from crawler.model.option import OptionError, group, option
-from crawler.model.units import COUNT, SECONDS, SHARE
+from crawler.model.units import BYTES, COUNT, SECONDS, SHARE
 from crawler.model.watching_config import WatchingConfig
 
 _input, _output = partial(option, "Input"), partial(option, "Output")
@@ -128,6 +128,12 @@ class CommandConfig(CrawlConfig):
     accept_change: bool = _output(False, "Continue although the list or the options have changed.")
     save: str = _output(
         "", "Save the bodies of pages as files below this directory.", metavar="DIR"
+    )
+    warc_size: int = _output(
+        1_000_000_000,
+        "Size of a WARC file after which another begins (0: never).",
+        least=0,
+        unit=BYTES,
     )
     cdxj: bool = _output(
         False, "Write a CDXJ index of a WARC next to it, once the crawl has ended."

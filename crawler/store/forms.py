@@ -63,13 +63,14 @@ ROWS = OutputForm("jsonl", ".zst", nested=True)
 class OutputTarget:
     """An output: as it was named, where it is, and its format.
 
-    headed: a file of its own, with what one begins with.
+    headed: a file of its own, with what one begins with. whole: never in several files.
     """
 
     name: str
     path: str
     form: OutputForm
     headed: bool = True
+    whole: bool = False
 
     @cached_property
     def directory(self) -> bool:
@@ -92,6 +93,11 @@ class OutputTarget:
         return self.form.name == "warc"
 
     @property
+    def rolling(self) -> bool:
+        """True if it goes on in another file when one is long enough (`--warc-size`)."""
+        return self.archive and not (self.whole or self.streamed)
+
+    @property
     def alone(self) -> bool:
         """True if one process can write it as the crawl goes."""
         return self.form.appended and not self.directory
@@ -100,7 +106,7 @@ class OutputTarget:
     def part(self) -> OutputTarget:
         """What a partition writes for it; the path remains to be set."""
         form = self.form if self.form.appended else ROWS
-        return OutputTarget(self.name, "", form, headed=self.directory)
+        return OutputTarget(self.name, "", form, headed=self.directory, whole=self.streamed)
 
 
 def target(name: str, form: str) -> OutputTarget:

@@ -8,7 +8,6 @@ at any moment, as `begun` says what was there before.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,11 +21,13 @@ from crawler.store.claim import Claim, lock, unwritable
 from crawler.store.compression import packing
 from crawler.store.joint import joint
 from crawler.store.journal import disk
+from crawler.store.outlet import Head, no_head
 from crawler.store.output_files import check_room
 from crawler.store.receipt_file import digest_of
+from crawler.store.volumes import check_volumes, cut_up, named, volume, volumes_of
 
 _TOGETHER = "putting its parts together"
-_PART = re.compile(r"part-(\d{5,})\.[a-z]+(?:\.gz|\.zst)?")
+_PART = re.compile(r"part-(\d{5,})(?:-\d{5,})?\.[a-z]+(?:\.gz|\.zst)?")
 
 
 class CommittedPart(NamedTuple):
@@ -35,6 +36,12 @@ class CommittedPart(NamedTuple):
     partition: int
     path: Path
     length: int
+
+    @property
+    def files(self) -> list[CommittedPart]:
+        """The files that it consists of (`crawler.store.volumes`). Raises `OSError`."""
+        found = cut_up(str(self.path), self.length) if self.length else ()
+        return [CommittedPart(self.partition, Path(path), length) for path, length in found]
 
 
 class PartPacker(Protocol):
@@ -48,25 +55,32 @@ class PartPacker(Protocol):
 
 
 class GatheredFile:
-    """One file for all parts, claimed at the start.
+    """One file for all parts, claimed at the start; an archive may take several.
 
-    head: what the file begins with. begun: the value of `begun` of an earlier run that is
-    continued. Raises what `Outlet` raises.
+    head: what a file begins with. most: bytes that one of an archive has, unless a part of it has
+    more; 0 for any number. begun: the value of `begun` of an earlier run that is continued. Raises
+    what `Outlet` raises.
     """
 
     def __init__(
-        self, path: str, existing: Existing, begun: Mapping[str, Any] | None, head: bytes = b""
+        self,
+        path: str,
+        existing: Existing,
+        begun: Mapping[str, Any] | None,
+        head: Head = no_head,
+        most: int = 0,
     ) -> None:
         self._path = self.label = path
         self._head = head
-        self._place = Path(os.path.realpath(path))
+        self._most = most
+        self._place = os.path.realpath(path)
         self._claim = Claim(path, existing if begun is None else "add")
         try:
-            lead = begun is None and self._claim.held and joint(self._claim.fd, path, head)
-            self.begun = dict(begun or {"kept": self._claim.held, "lead": bool(lead)})
-            if self._claim.held < self.begun["kept"]:
+            self.begun = dict(begun or self._begun(existing))
+            there = os.stat(self._first).st_size if os.path.exists(self._first) else 0
+            if there < self.begun["kept"]:
                 raise ConfigurationError(
-                    f"{path}: has {self._claim.held:,} bytes, and had {self.begun['kept']:,} when "
+                    f"{path}: has {there:,} bytes, and had {self.begun['kept']:,} when "
                     "the crawl began; --overwrite starts over"
                 )
         except BaseException:
@@ -76,10 +90,24 @@ class GatheredFile:
     def __repr__(self) -> str:
         return f"GatheredFile({self._path!r})"
 
+    @property
+    def _first(self) -> str:
+        """The file that is added to: the last of those that are there."""
+        return volume(self._place, self.begun.get("number", 0))
+
+    def _begun(self, existing: Existing) -> dict[str, Any]:
+        check_volumes(self._place, existing)
+        if existing != "add" or not self._claim.held:
+            return {"kept": 0, "lead": False}
+        *before, last = volumes_of(self._place)
+        with open(last, "rb") as file:
+            lead = joint(file.fileno(), self._path, self._head(os.path.basename(last)))
+        return {"kept": os.stat(last).st_size, "lead": bool(lead), "number": len(before)}
+
     def check_room(self, parts: Sequence[CommittedPart]) -> None:
         """Raise `EnvironmentFailure` if there is no room for a file of these parts."""
         needed = self.begun["kept"] + sum(part.length for part in parts)
-        check_room(self._path, self._place.parent, needed, _TOGETHER)
+        check_room(self._path, os.path.dirname(self._place), needed, _TOGETHER)
 
     def gather(self, parts: Sequence[CommittedPart]) -> dict[str, Any]:
         """Put the parts together, durably; return size and hash for the receipt.
@@ -87,25 +115,41 @@ class GatheredFile:
         Raises `EnvironmentFailure`; then nothing is left of a file that was begun.
         """
         self.check_room(parts)
-        draft = self._place.with_name(f"{self._place.name}.new")
-        with (
-            explained(self._path),
-            disk.drafted(draft, self._place),
-            draft.open("w+b", buffering=0) as file,
-        ):
+        with explained(self._path):
+            first, shares = self.begun.get("number", 0), self._shares(parts)
+            for number, files in enumerate(shares, first):
+                self._write(Path(volume(self._place, number)), files)
+            for other in volumes_of(self._place)[first + len(shares) :]:
+                disk.remove(Path(other))  # of an archive that is replaced
+            measured = digest_of(map(Path, volumes_of(self._place)))
+        self._claim.started = True  # the file with this name is the new one, and stays
+        return measured
+
+    def _shares(self, parts: Sequence[CommittedPart]) -> list[list[CommittedPart]]:
+        """Return what goes into each file, at least one: as many parts as there is room for."""
+        shares: list[list[CommittedPart]] = [[]]
+        size = self.begun["kept"]
+        for file in (file for part in parts for file in part.files):
+            if self._most and size and size + file.length > self._most:
+                shares.append([])
+                size = 0
+            shares[-1].append(file)
+            size += file.length
+        return shares
+
+    def _write(self, place: Path, files: Sequence[CommittedPart]) -> None:
+        kept = self.begun["kept"] if str(place) == self._first else 0
+        draft = place.with_name(f"{place.name}.new")
+        with disk.drafted(draft, place), draft.open("wb", buffering=0) as file:
             os.fchmod(file.fileno(), os.fstat(self._claim.fd).st_mode & 0o777)
-            disk.copy(self._claim.fd, file.fileno(), self.begun["kept"])
-            first = self._head if not self.begun["kept"] else b"\n" * self.begun["lead"]
+            if kept:
+                _copy(CommittedPart(0, place, kept), file.fileno())
+            first = b"\n" * self.begun["lead"] if kept else self._head(place.name)
             if first:
                 pack = packing(self._path)
                 disk.write(file.fileno(), pack.pack(first) + pack.end())
-            for part in parts:
+            for part in files:
                 _copy(part, file.fileno())
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            size = file.tell()
-        self._claim.started = True  # the file with this name is the new one, and stays
-        return {"bytes": size, "sha256": digest}
 
     def close(self) -> None:
         """Give the file up; one that was made and not written is removed."""
@@ -147,8 +191,8 @@ class PartDirectory:
                     f"{path}: holds {len(there):,} parts already; say --append or --overwrite, or "
                     "name another directory"
                 )
-            first = max(there, default=-1) + 1 if existing == "add" else 0
-            kept = sorted(there.values()) if existing == "add" else []
+            first = max(there.values(), default=-1) + 1 if existing == "add" else 0
+            kept = sorted(there) if existing == "add" else []
             if packer is not None and begun is None:
                 for name in kept:
                     packer.rows(self._place / name)
@@ -178,9 +222,8 @@ class PartDirectory:
             for part in parts:
                 number = self.begun["first"] + part.partition
                 if part.length:
-                    names.append(f"part-{number:05d}{self._suffix}")
-                    self._take(part, self._place / names[-1])
-            for name in self._parts().values():
+                    names += self._take(part, self._place / f"part-{number:05d}{self._suffix}")
+            for name in self._parts():
                 if name not in names:  # of an output that is replaced
                     disk.remove(self._place / name)
             disk.settle(self._place)
@@ -195,21 +238,35 @@ class PartDirectory:
             with suppress(OSError):  # somebody else has put something there
                 self._place.rmdir()
 
-    def _parts(self) -> dict[int, str]:
-        """Return the names of the parts that are there, by their numbers."""
+    def _parts(self) -> dict[str, int]:
+        """Return the files of the parts that are there, and their numbers."""
         found = map(_PART.fullmatch, os.listdir(self._place))
-        return {int(match[1]): match[0] for match in found if match}
+        return {match[0]: int(match[1]) for match in found if match}
 
-    def _take(self, part: CommittedPart, place: Path) -> None:
-        if not part.path.exists():  # moved before a kill
-            return
-        draft = place.with_name(f".{place.name}.new")
+    def _take(self, part: CommittedPart, place: Path) -> list[str]:
+        """Move a part here, or pack it; return the names of its files."""
         if self._packer is not None:
-            with disk.drafted(draft, place):
-                self._packer.pack(draft, [part], 0)
-            return
+            if part.path.exists():
+                with disk.drafted(_draft(place), place):
+                    self._packer.pack(_draft(place), [part], 0)
+            return [place.name]
+        names: list[str] = []
+        left, name = part.length, part.path.name.partition(".")[0] + self._suffix
+        number = 0
+        while left:
+            source, goal = _named(part.path.with_name(name), number), _named(place, number)
+            moved = not source.exists()  # before a kill
+            length = min(left, (goal if moved else source).stat().st_size)
+            if not moved:
+                self._move(CommittedPart(part.partition, source, length), goal)
+            names.append(goal.name)
+            left -= length
+            number += 1
+        return names
+
+    def _move(self, part: CommittedPart, place: Path) -> None:
         if os.stat(part.path).st_dev != os.fstat(self._number).st_dev:
-            with disk.drafted(draft, place), draft.open("wb", buffering=0) as file:
+            with disk.drafted(_draft(place), place), _draft(place).open("wb", buffering=0) as file:
                 _copy(part, file.fileno())
             disk.remove(part.path)
             return
@@ -217,6 +274,14 @@ class PartDirectory:
             disk.truncate(file.fileno(), part.length)
             os.fsync(file.fileno())
         disk.rename(part.path, place)
+
+
+def _named(place: Path, number: int) -> Path:
+    return place.with_name(named(place.name, number))
+
+
+def _draft(place: Path) -> Path:
+    return place.with_name(f".{place.name}.new")
 
 
 def _copy(part: CommittedPart, target: int) -> None:

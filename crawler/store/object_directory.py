@@ -23,9 +23,10 @@ from crawler.store.gathering import CommittedPart, PartPacker, explained
 from crawler.store.journal import disk
 from crawler.store.object_store import ObjectFolder
 from crawler.store.receipt_file import digest_of
+from crawler.store.volumes import named
 
 _OURS = re.compile(
-    r"part-\d{8}T\d{6}Z-[0-9a-f]{8}-\d{5,}\.[a-z]+(?:\.gz|\.zst)?"
+    r"part-\d{8}T\d{6}Z-[0-9a-f]{8}-\d{5,}(?:-\d{5,})?\.[a-z]+(?:\.gz|\.zst)?"
     r"|receipt-\d{8}T\d{6}Z-[0-9a-f]{8}\.json"
 )
 
@@ -65,7 +66,7 @@ class ObjectDirectory:
 
         Raises `EnvironmentFailure`; then the parts are still in the state.
         """
-        made = {self._name(part): self._made(part) for part in parts if part.length}
+        made = dict(each for part in parts if part.length for each in self._made(part))
         for name, path in made.items():
             self._folder.upload(name, path)
         return {"output": self.label, "parts": list(made), **digest_of(made.values())}
@@ -98,18 +99,21 @@ class ObjectDirectory:
     def _name(self, part: CommittedPart) -> str:
         return f"part-{self.begun['run']}-{part.partition:05d}{self._suffix}"
 
-    def _made(self, part: CommittedPart) -> Path:
-        """Return the file to upload: what was committed of a part, or what is packed from it.
+    def _made(self, part: CommittedPart) -> list[tuple[str, Path]]:
+        """Return the files to upload, by their names: what was committed of a part, or packed.
 
         A packed file stays in the state, as packing again may not make the same bytes.
         """
+        name = self._name(part)
         with explained(str(part.path)):
             if self._packer is None:
-                disk.truncate(part.path, part.length)
-                return part.path
-            packed = part.path.with_name(f"packed-{self._name(part)}")
+                files = part.files
+                for file in files:
+                    disk.truncate(file.path, file.length)
+                return [(named(name, number), file.path) for number, file in enumerate(files)]
+            packed = part.path.with_name(f"packed-{name}")
             if not packed.exists():
                 draft = packed.with_name(f"{packed.name}.new")
                 with disk.drafted(draft, packed):
                     self._packer.pack(draft, [part], 0)
-        return packed
+        return [(name, packed)]

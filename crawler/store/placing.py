@@ -31,7 +31,8 @@ def placed(
         return PartDirectory(path, existing, begun, suffix=target.form.suffix, packer=packer)
     if packer is not None:
         return PackedFile(path, existing, begun, packer)
-    return GatheredFile(path, existing, begun, rendering(target.form, config).head)
+    most = config.warc_size if target.archive else 0
+    return GatheredFile(path, existing, begun, rendering(target.form, config).head, most)
 
 
 def _packer(target: OutputTarget, config: CommandConfig) -> Packer | None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from crawler.store.object_store import ObjectFolder, is_object
+from crawler.store.volumes import size_of_all
 
 _BLOCK = 1 << 20
 
@@ -71,7 +72,7 @@ def size_of(output: str, receipt: Mapping[str, Any]) -> int:
     if is_object(output):
         return _objects_size(output, names or ())
     if names is None:
-        return os.stat(output).st_size
+        return size_of_all(output)
     return sum(os.stat(os.path.join(output, name)).st_size for name in names)
 
 

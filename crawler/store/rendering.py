@@ -16,7 +16,7 @@ from crawler.store.chosen import Chosen, whole
 from crawler.store.columns import CsvLine, FlatLine
 from crawler.store.forms import OutputForm, OutputTarget, target
 from crawler.store.naming import LINES
-from crawler.store.outlet import Outlet
+from crawler.store.outlet import Head, Outlet, no_head
 from crawler.store.record import encode
 from crawler.store.warc_output import WarcRecords
 
@@ -26,10 +26,10 @@ Encoder = Callable[[Final], bytes]
 
 @value(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """`encode` turns an outcome into bytes; `head` comes first in a file."""
+    """`encode` turns an outcome into bytes; `head` makes what comes first in a file."""
 
     encode: Encoder = encode
-    head: bytes = b""
+    head: Head = no_head
 
 
 def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
@@ -41,7 +41,7 @@ def rendering(form: OutputForm, config: CommandConfig) -> Rendering:
     chosen = Chosen(names) if names else None
     if form.name == "csv":
         line = CsvLine(names, config.csv_links)
-        return Rendering(encode=partial(_row, line, names), head=line.head)
+        return Rendering(encode=partial(_row, line, names), head=lambda _name: line.head)
     if form.name == "warc":
         records = WarcRecords(config)
         return Rendering(encode=records, head=records.head)
@@ -89,10 +89,11 @@ def open_outputs(
     with ExitStack() as stack:
         for each in targets:
             made = rendering(each.form, config)
-            head = made.head if each.headed else b""
+            head = made.head if each.headed else no_head
+            most = config.warc_size if each.rolling else 0
             forms = LINES if each.form.name == "jsonl" else (f".{each.form.name}",)
             outlet = Outlet(
-                each.path, existing, apart=apart, resumed=resumed, head=head, forms=forms
+                each.path, existing, apart=apart, resumed=resumed, head=head, forms=forms, most=most
             )
             stack.callback(outlet.close)
             outlets.append(outlet)

@@ -159,7 +159,7 @@ class RunFolder:
         That needs as much again: better known before a crawl goes on than at its end.
         """
         for number, target in enumerate(targets):
-            paths = self.path.glob(f"p[0-9]*/{part_name(number)}.*")
+            paths = self.path.glob(f"p[0-9]*/{part_name(number)}[.-]*")
             target.check_room([CommittedPart(0, path, path.stat().st_size) for path in paths])
 
     def accept(self, options: Mapping[str, Any]) -> None:

@@ -29,6 +29,7 @@ from crawler.store.blocks import BLOCK
 from crawler.store.claim import is_directory
 from crawler.store.gathering import explained
 from crawler.store.journal import disk
+from crawler.store.volumes import volumes_of
 from crawler.store.warc_input import fields_of
 
 _START = (
@@ -41,7 +42,7 @@ _SESSIONS = re.compile(
     r"(?:(?:jsessionid|phpsessid|sid)=[0-9a-z]{32}|aspsessionid[a-z]{8}=[a-z]{24}"
     r"|cfid=[^&]+&cftoken=[^&]+)(?:&|$)"
 )
-_PART = re.compile(r"part-\d{5,}\.warc(?:\.gz|\.zst)?")
+_PART = re.compile(r"part-\d{5,}(?:-\d{5,})?\.warc(?:\.gz|\.zst)?")
 _CONTENT_TYPE = re.compile(rb"^content-type[ \t]*:[ \t]*([^;\s]+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -114,7 +115,7 @@ def _plain(text: str) -> str:
 
 def _files(path: str) -> Sequence[Path]:
     if not is_directory(path):
-        return [Path(path)]
+        return [Path(each) for each in volumes_of(path)]
     return sorted(each for each in Path(path).iterdir() if _PART.fullmatch(each.name))
 
 

@@ -50,15 +50,19 @@ class WarcRecords:
     def __init__(self, config: CommandConfig) -> None:
         self._headers = config.network.request_headers
         self._stored: OrderedDict[bytes, tuple[str, str]] = OrderedDict()
-        self.head = _record(
-            "warcinfo",
-            (
-                ("WARC-Date", timestamp(time.time()) or ""),
-                ("Content-Type", "application/warc-fields"),
-            ),
+        self._about = (
             f"software: crawler/{VERSION}\r\nformat: WARC File Format 1.1\r\n"
             f"http-header-user-agent: {config.network.user_agent}\r\n"
-            f"robots: {config.politeness.robots}\r\n".encode("utf-8", "replace"),
+            f"robots: {config.politeness.robots}\r\n"
+        ).encode("utf-8", "replace")
+
+    def head(self, name: str) -> bytes:
+        """Return the record that a file of this name begins with."""
+        fields = [("WARC-Date", timestamp(time.time()) or "")]
+        if name.isprintable() and ".warc" in name.lower():  # not that of a stream
+            fields.append(("WARC-Filename", name))
+        return _record(
+            "warcinfo", (*fields, ("Content-Type", "application/warc-fields")), self._about
         )
 
     def __call__(self, final: Final) -> bytes:

@@ -28,9 +28,12 @@ from crawler.model.request import Purpose, Request
 from crawler.store import blocks, descriptor, sinks
 from crawler.store.journal import disk, handover, journal
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.volumes import size_of_all, volumes_of
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
+WARC_SIZE = 5_000
+"""Bytes after which a WARC goes on in another file: an archive has several."""
 FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "warc.gz")
 """The last two have JSON lines as a second output."""
 SAVED = "jsonl with bodies"
@@ -136,6 +139,7 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
     """Begin or continue the crawl; its exit code."""
     options: dict[str, Any] = dict(MANNERS_OFF, engine=case.engine, loop="asyncio", parse="inline")
     options |= {"retries": 1, "backoff": 0, "window": 40, "concurrency": 4, "per_host": 4}
+    options |= {"warc_size": WARC_SIZE}
     options |= {"follow": case.kind == "follow", "depth": 0, "quiet": True, "sync": sync}
     seeds, inputs = [f"{SITE}/page/0"], []
     if case.kind in ("list", "elsewhere"):
@@ -226,7 +230,7 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
         *_, last = state.frames()
         marks = last.marks
         for file, length in zip(files, marks.lengths, strict=True):
-            size = file.stat().st_size if file.exists() else 0
+            size = size_of_all(str(file)) if file.exists() else 0
             if size < length:
                 return f"{file.name}: {size} bytes, and {length} were committed"
     return ""
@@ -266,7 +270,10 @@ def _misarchived(archive: Path) -> str:
     records = [record for record in map(json.loads, lines) if record["status"] is not None]
     wanted = Counter(record["final_url"] for record in records)
     moved = {hop["url"] for record in records for hop in record["redirects"]}
-    found = answers_in(archive.read_bytes())
+    files = [Path(each).read_bytes() for each in volumes_of(str(archive))]
+    if len(files) < 2 or not all(gzip.decompress(f).startswith(b"WARC/1.1\r\n") for f in files):
+        return f"{len(files)} files, or one that does not begin with a record"
+    found = answers_in(b"".join(files))
     pages = Counter({url: number for url, number in found.items() if url not in moved})
     if pages != wanted:
         return f"answers in the archive, and not in records: {(pages - wanted) or (wanted - pages)}"

@@ -29,7 +29,8 @@ from crawler.store.forms import OutputForm, OutputTarget
 from crawler.store.journal.frame import Marks
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.run_folder import part_name
-from tests.crash.crawl import killed_within, urls_in
+from crawler.store.volumes import size_of_all, volumes_of
+from tests.crash.crawl import WARC_SIZE, killed_within, urls_in
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -61,6 +62,7 @@ class RoundsCase(NamedTuple):
             per_host=4,
             follow=self.kind == "follow",
             depth=0,
+            warc_size=WARC_SIZE,
             max_pages=10 * PAGES if self.kind == "follow" else 0,
             sync=sync,
         )
@@ -146,15 +148,18 @@ def _shortened(case: RoundsCase, own: Path, marks: Marks) -> str:
     """Return which file of a partition has less than was committed."""
     rounds = manifests(own)
     for path, length in chain(*(each.parts for each in rounds)):
-        if length and Path(path).stat().st_size != length:
+        if length and size_of_all(path) != length:
             return f"{path} has not the {length} bytes that its manifest names"
     if rounds and rounds[-1].round > marks.rounds:
         return ""  # the journal still speaks of the files of the last round
     moved = f"r{rounds[-1].round + 1 if rounds else 1}"  # by a round that has no manifest yet
     for number, (each, length) in enumerate(zip(case.parts(), marks.lengths, strict=False)):
         name = f"{part_name(number)}{each.form.suffix}"
-        parts = [part for part in (own / name, own / moved / name) if part.exists()]
-        if max((part.stat().st_size for part in parts), default=0) < length:
+        # A file of an archive may have been moved, and the next one not yet.
+        parts = {*volumes_of(str(own / name)), *volumes_of(str(own / moved / name))}
+        later = own.glob(name.replace(".", "-*.", 1)) if each.archive else ()
+        there = [part for part in {*map(Path, parts), *later} if part.exists()]
+        if sum(part.stat().st_size for part in there) < length:
             return f"{own / name} lacks some of the {length} bytes that were committed"
     return ""
 

@@ -36,7 +36,10 @@ class KilledHere(BaseException):
 
 def placed(output: Path, existing: Existing, begun: dict[str, Any] | None) -> GatheringPlace:
     if output.suffix == "":
-        return PartDirectory(str(output), existing, begun, suffix=".jsonl")
+        suffix = ".warc" if output.name == "archives" else ".jsonl"
+        return PartDirectory(str(output), existing, begun, suffix=suffix)
+    if output.suffix == ".warc":
+        return GatheredFile(str(output), existing, begun, lambda name: f"<{name}>".encode(), 5)
     return GatheredFile(str(output), existing, begun)
 
 
@@ -54,6 +57,21 @@ def run_of(output: Path, existing: Existing = "refuse", state: str = "") -> None
         data = pack.pack(lines) + pack.end() if lines else b""
         part.write_bytes(data + b"torn")
         StateFolder(str(part), str(path)).begin({"depth": 1}, Marks(output=len(data))).close()
+
+
+def archives_of(output: Path) -> None:
+    """Begin a run of partitions whose archives have two files, none, and one."""
+    folder = RunFolder(str(output), "")
+    folder.lock()
+    with closing(placed(output, "refuse", None)) as place, closing(folder):
+        folder.begin({"depth": 1}, len(LINES), place)
+    for number, files in enumerate(((b"aaaa", b"bb"), (), (b"cc",))):
+        path = folder.path / f"p{number}"
+        path.mkdir()
+        for name, data in zip(("part.warc", "part-00001.warc"), files, strict=False):
+            (path / name).write_bytes(data + b"torn" * (data == files[-1]))
+        marks = Marks(output=sum(map(len, files)))
+        StateFolder(str(path / "part.warc"), str(path)).begin({"depth": 1}, marks).close()
 
 
 def finished(output: Path, state: str = "") -> dict[str, Any]:
@@ -283,3 +301,22 @@ def test_a_file_that_the_disk_is_full_for_is_not_left_in_part(
             finished(output)
     assert not list(tmp_path.glob("*.new"))
     assert finished(output)["records"] == 2
+
+
+@pytest.mark.parametrize("name", ["out.warc", "archives"])
+def test_archives_in_several_files_are_put_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """As many to a file as there is room for, or each by itself; whatever ends the process."""
+    archives_of(tmp_path / name)
+    receipt = killed_everywhere(tmp_path / name, monkeypatch)
+    found = {each.name: each.read_bytes() for each in tmp_path.rglob("*.warc") if each.is_file()}
+    if name == "archives":
+        assert receipt["parts"] == ["part-00000.warc", "part-00000-00001.warc", "part-00002.warc"]
+        assert [found[each] for each in receipt["parts"]] == [b"aaaa", b"bb", b"cc"]
+    else:
+        files = ["out.warc", "out-00001.warc"]
+        assert [found[each] for each in files] == [b"<out.warc>aaaa", b"<out-00001.warc>bbcc"]
+    assert (
+        receipt["bytes"] == size_of(str(tmp_path / name), receipt) == sum(map(len, found.values()))
+    )

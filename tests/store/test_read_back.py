@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from crawler.mock import MockWeb, Served, running
 from crawler.mock.server import running as mock_server
 from crawler.mock.server.delivery import AnswerCache
 from crawler.store.journal.state_folder import StateFolder
+from crawler.store.volumes import volumes_of
 from tests.patience import PATIENCE, until
 from tests.real import debian, independent
 from tests.real.site import nginx, pages
@@ -196,10 +198,11 @@ def killed_and_continued(webs: Webs, folder: Path, state: str, words: Iterable[s
 
 
 def test_what_is_written_as_the_crawl_goes(tmp_path: Path, webs: Webs, read: Read) -> None:
-    """JSON lines, CSV and WARC, plain and packed, and bodies as files."""
+    """JSON lines, CSV and WARC, plain and packed, and bodies as files; archives in several."""
     names = ("jsonl", "jsonl.gz", "jsonl.zst", "csv", "csv.gz", "warc.gz", "warc.zst")
     words = [word for name in names for word in ("-o", f"out.{name}")]
-    killed_and_continued(webs, tmp_path, "out.jsonl.state", [*words, "--save", "bodies"])
+    words += ["--save", "bodies", "--warc-size", "100kB"]
+    killed_and_continued(webs, tmp_path, "out.jsonl.state", words)
     out = {name: tmp_path / f"out.{name}" for name in names}
     read.check(in_polars(pl.read_ndjson(out["jsonl"], infer_schema_length=None)))
     read.check(in_pandas(pd.read_json(out["jsonl.gz"], lines=True)))
@@ -210,7 +213,9 @@ def test_what_is_written_as_the_crawl_goes(tmp_path: Path, webs: Webs, read: Rea
     assert {url: (tmp_path / "bodies" / name).read_bytes() for url, name in saved} == webs.bodies
     assert sum(path.is_file() for path in (tmp_path / "bodies").rglob("*")) == len(saved)
     for archive, responses in ((out["warc.gz"], by_warcio), (out["warc.zst"], by_fastwarc)):
-        assert_archived(responses(archive), webs.bodies)
+        files = [Path(each) for each in volumes_of(str(archive))]
+        assert len(files) > 1
+        assert_archived(chain.from_iterable(map(responses, files)), webs.bodies)
 
 
 def test_what_is_made_at_the_end(tmp_path: Path, webs: Webs, read: Read) -> None:

@@ -188,6 +188,7 @@ RULES: dict[str, tuple[str, set[str]]] = {
     "WARC-Date": (_DATE, {"warcinfo", *_CAPTURES}),
     "WARC-Type": (r"\w+", {"warcinfo", *_CAPTURES}),
     "Content-Length": (r"\d+", {"warcinfo", *_CAPTURES}),
+    "WARC-Filename": (r"out\.warc(\.gz)?", {"warcinfo"}),
     "Content-Type": (r"application/(warc-fields|http;msgtype=(request|response))", set()),
     "WARC-Target-URI": (r"[a-z]+:.+", _CAPTURES),
     "WARC-Concurrent-To": (_ID, {"response", "revisit"}),
@@ -219,6 +220,7 @@ def test_an_archive_keeps_the_rules_that_validators_look_at(tmp_path: Path, form
         assert {name for name, rule in RULES.items() if kind in rule[1]} <= fields.keys()
         assert kind == "revisit" or not _ONLY_REVISITS & fields.keys()
         assert kind != "warcinfo" or not _NOT_OF_FILES & fields.keys()
+        assert kind == "warcinfo" or "WARC-Filename" not in fields
         if kind == "response":
             length = record.http_headers.get_header("Content-Length")
             assert length is None or int(length) == len(body)

@@ -49,6 +49,7 @@ from crawler.store.journal.state_folder import FORMAT, SENT, StateFolder
 from crawler.store.journal.status_file import StatusFile
 from crawler.store.journal.tables_file import write_tables
 from crawler.store.receipt_file import digest_of, others_of
+from crawler.store.volumes import volumes_of
 
 _LASTING = (Purpose.PAGE, Purpose.SITEMAP)
 """What gets a record; a name's address and robots.txt are asked for again."""
@@ -438,8 +439,8 @@ class Journal(Changes):
                     "records": marks.records,
                     "repeats": marks.repeats,
                     "ended": round(time.time(), 3),
-                    **digest_of([Path(self.folder.output)]),
-                    **others_of({name: digest_of([Path(name)]) for name in others}),
+                    **digest_of(map(Path, volumes_of(self.folder.output))),
+                    **others_of({name: digest_of(map(Path, volumes_of(name))) for name in others}),
                 }
             )
 
