@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any, Protocol, Self, Unpack
 
+from crawler import notebook
 from crawler.core.collector import Snapshot
 from crawler.engine.crawl_session import CrawlSession
 from crawler.engine.plugins import Plugins
@@ -203,8 +204,11 @@ class Crawl:
         async with self:
             return [final async for final in self]
 
-    def outcomes(self) -> Iterator[Final]:
-        """Crawl in a thread and yield the outcomes; closing the iterator ends the crawl."""
+    def outcomes(self, *, show: bool | None = None) -> Iterator[Final]:
+        """Crawl in a thread and yield the outcomes; closing the iterator ends the crawl.
+
+        show: a live table below a notebook's cell; by default wherever there is one.
+        """
         available = threading.Semaphore(0)
         self._session, queue = self._opened(available.release)
         session = self._session
@@ -220,12 +224,17 @@ class Crawl:
 
         thread = threading.Thread(target=work, name="crawler-run")
         thread.start()
+        table = None
         try:
-            while available.acquire() and (final := queue.take()) is not None:
+            if show is not False and (within := notebook.shell()) is not None:
+                table = notebook.CellTable(within, session.statistics, session.stop_now)
+            while _available(available, table) and (final := queue.take()) is not None:
                 yield final
         finally:
             session.stop_now()
             thread.join()
+            if table is not None:
+                table.close()
         if failures:
             raise failures[0]
 
@@ -245,6 +254,16 @@ class Crawl:
         self._loop.call_soon_threadsafe(self._changed.set)
 
 
+def _available(semaphore: threading.Semaphore, table: notebook.CellTable | None) -> bool:
+    """Wait for the semaphore, and draw the table meanwhile."""
+    if table is None:
+        return semaphore.acquire()
+    table.update()
+    while not semaphore.acquire(timeout=notebook.EVERY):
+        table.update()
+    return True
+
+
 class CrawlParts(RunKeywords, total=False):
     """The arguments of `Crawl` after `config`."""
 
@@ -258,20 +277,26 @@ class CrawlParts(RunKeywords, total=False):
 
 
 def run(
-    urls: Iterable[str], config: CrawlConfig | None = None, **options: Unpack[CrawlParts]
+    urls: Iterable[str],
+    config: CrawlConfig | None = None,
+    *,
+    show: bool | None = None,
+    **options: Unpack[CrawlParts],
 ) -> Iterator[Final]:
-    """Crawl `urls` and yield one outcome for each; the arguments are those of `Crawl`.
+    """Crawl `urls` and yield one outcome for each; the other arguments are those of `Crawl`.
+
+    show: a live table below a notebook's cell; by default wherever there is one.
 
     The crawl runs in a thread, so it also works inside a running event loop. It starts when the
     first outcome is requested; closing the iterator ends it. Raises ConfigurationError at once for
     invalid options.
     """
-    return Crawl(urls, config, **options).outcomes()
+    return Crawl(urls, config, **options).outcomes(show=show)
 
 
 def fetch_one(url: str, config: CrawlConfig | None = None, **options: Unpack[CrawlParts]) -> Final:
     """Fetch one URL, as a crawl would, and return its outcome; the arguments are those of `run`."""
-    (outcome,) = run([url], config, **options)
+    (outcome,) = run([url], config, show=False, **options)
     return outcome
 
 

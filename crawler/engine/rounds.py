@@ -254,12 +254,12 @@ class RoundsCrawl:
         self._want(Wish.STOP_NOW)
 
     def control(self, control: CrawlControl) -> None:
-        """Stop, if that is what a person asks; say that the rest does not reach a cluster."""
+        """Stop, if that is what a person asks; raise ValueError, as the rest reaches no cluster."""
         if control.command is Command.STOP:
             self.overdue = True
             self.stop()
         else:
-            self._announce(f"cluster: cannot be told to {control.command}; stop it, and go on")
+            raise ValueError(f"a cluster cannot be told to {control.command}; stop it, and go on")
 
     def show_hosts(self) -> None:
         """Do nothing: hosts are shown where they are crawled."""

@@ -16,11 +16,15 @@ class CompareBoard:
     """Makes the boards; told by the comparison, read by the server's thread."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = names
+        self._names = list(names)
         self._began = self._since = perf_counter()
         self._turn: Turn | None = None
         self._turns = 0
         self._found: dict[str, list[tuple[str, str, str]]] = {}
+
+    def begins(self, names: Sequence[str]) -> None:
+        """Take the names of what is really run: with a comparison of nothing with itself."""
+        self._names = list(names)
 
     def turn(self, turn: Turn) -> None:
         """Take note of what runs now."""

@@ -108,6 +108,7 @@ def perform(
             print(text, end="", flush=True)
 
     def begins(machine: Machine, experiments: Sequence[Experiment]) -> None:
+        board.begins([each.name for each in experiments])
         tell(compare_summary.head(machine, pythons, config, experiments))
 
     def ends(result: ComparisonResult) -> None:
