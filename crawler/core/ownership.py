@@ -10,7 +10,6 @@ unevenly: of 8 equal sites the larger of two partitions gets 5.0 on average. A h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -18,7 +17,6 @@ from crawler.core.domain import SuffixList, registrable
 from crawler.model.url import MAX_LENGTH, InvalidUrl, Url, fingerprint
 
 _USUAL_PORTS = frozenset({"80", "443"})
-_PLAIN = re.compile(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::[1-9][0-9]{0,4})?")
 _MOST_KNOWN = 65_536
 """Maximum cached owners; an origin takes some 150 bytes."""
 _MOST_DEALT = 1_000
@@ -62,7 +60,8 @@ class Ownership:
     def known(self, text: str) -> int | None:
         """Return the owner of a raw entry of a list if it is plain and its origin is known.
 
-        Plain means that no rule of the URL standard could find another host in it.
+        Plain means printable ASCII that begins with an origin as the URL standard writes it: no
+        rule of that could find another host in it.
         """
         end = text.find("/", 8)
         owner = self._known.get(text if end < 0 else text[:end])
@@ -81,10 +80,9 @@ class Ownership:
             owner = self._sites.get(site)
             if owner is None:
                 owner = _hashed(site, self.partitions)
-            if _PLAIN.fullmatch(key):
-                if len(self._known) >= _MOST_KNOWN:
-                    self._known.clear()
-                self._known[key] = owner
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = owner
         return owner
 
 

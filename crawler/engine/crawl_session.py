@@ -237,7 +237,7 @@ class CrawlSession:
     def _async_fetcher(self) -> AbstractAsyncContextManager[LoopFetcher | GivenAsyncFetcher]:
         plugins = self._plugins
         if plugins.fetcher is not None:
-            return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config))
+            return nullcontext(GivenAsyncFetcher(plugins.fetcher, self._config, self._sends))
         return self._client()(
             self._config,
             proxies=self._proxies,
@@ -264,7 +264,7 @@ class CrawlSession:
     def _threaded_fetcher(self) -> AbstractContextManager[ThreadedFetcher | GivenThreadedFetcher]:
         plugins = self._plugins
         if plugins.fetcher is not None:
-            return nullcontext(GivenThreadedFetcher(plugins.fetcher, self._config))
+            return nullcontext(GivenThreadedFetcher(plugins.fetcher, self._config, self._sends))
         from crawler.fetch.urllib3_client import ThreadedFetcher
 
         return ThreadedFetcher(

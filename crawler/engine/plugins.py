@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from crawler.fetch.credentials import RequestHeaders
+from crawler.fetch.departures import Departures, Sends
 from crawler.fetch.exchange import ExchangeProgress
 from crawler.fetch.fetch_fault import overdue
 from crawler.model.command_config import CommandConfig
@@ -89,9 +90,10 @@ def keeping(
 class GivenAsyncFetcher:
     """Runs the caller's fetcher on the event loop; a plain `fetch` runs in a thread."""
 
-    def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
+    def __init__(self, fetcher: Any, config: CrawlConfig, sends: Sends | None = None) -> None:
         self._fetch: Callable[[Request], Any] = fetcher.fetch
         self._config = config
+        self._departures = Departures(sends, config)
 
     async def fetch(self, request: Request) -> Fetched:
         """Fetch within the timeout of an exchange; an exception becomes a failure."""
@@ -105,6 +107,8 @@ class GivenAsyncFetcher:
             return progress.failed(overdue(seconds) if late else _fault(error))
 
     async def _called(self, request: Request) -> Any:
+        if self._departures.needs(request):
+            await asyncio.to_thread(self._departures.note, request)
         if inspect.iscoroutinefunction(self._fetch):
             return await self._fetch(request)
         result = await asyncio.to_thread(self._fetch, request)
@@ -117,15 +121,18 @@ class GivenAsyncFetcher:
 class GivenThreadedFetcher:
     """Runs the caller's fetcher in the threads of the threaded engine."""
 
-    def __init__(self, fetcher: Any, config: CrawlConfig) -> None:
+    def __init__(self, fetcher: Any, config: CrawlConfig, sends: Sends | None = None) -> None:
         self.on_beat: Callable[[float], None] = lambda _late: None
         self._fetch: Callable[[Request], Any] = fetcher.fetch
         self._config = config
+        self._departures = Departures(sends, config)
 
     def fetch(self, request: Request) -> Fetched:
         """Fetch; an exception becomes a failure."""
         progress = ExchangeProgress(request)
         try:
+            if self._departures.needs(request):
+                self._departures.note(request)
             return _fetched(self._fetch(request), progress, self._config)
         except Exception as error:
             return progress.failed(_fault(error))

@@ -19,13 +19,13 @@ from crawler.fetch import fetch_fault
 from crawler.fetch.address_guard import check_url
 from crawler.fetch.budget import STALLED, Account, Budget
 from crawler.fetch.credentials import Credentials, Headers, RequestHeaders
+from crawler.fetch.departures import Departures, Sends
 from crawler.fetch.exchange import ExchangeProgress, FetchTarget, picked, target
 from crawler.fetch.exchange_link import ExchangeLink, RecordingLink, ReplayLink
 from crawler.fetch.names import Names
 from crawler.fetch.response_cache import ResponseCache
 from crawler.fetch.room import DROPPED_BODY, Values, worth_reading
 from crawler.model.config import CrawlConfig
-from crawler.model.errors import EnvironmentFailure
 from crawler.model.fault import Fault
 from crawler.model.former_page import FormerPage
 from crawler.model.outcome import Fetched, Kind, Received
@@ -34,13 +34,6 @@ from crawler.model.request import Purpose, Request
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
-
-_UNCERTAIN = (
-    "sent before the crawl was killed, and no answer was recorded; --repeat-unsafe sends it again"
-)
-
-Sends = Callable[[Request], bool]
-"""Notes that a request leaves; returns False if an earlier run of the crawl has noted it."""
 
 Former = Callable[[str], FormerPage | None]
 """Returns what an earlier crawl has recorded of a URL."""
@@ -73,7 +66,7 @@ class HttpFetcher:
     ) -> None:
         self._config = config
         self._former = former
-        self._sends = sends
+        self._departures = Departures(sends, config)
         self._cache = ResponseCache(config.network.cache) if config.network.cache else None
         self._keep_headers = keep_headers or bool(config.parsing.custom)
         self._budget = budget or Budget()
@@ -104,18 +97,6 @@ class HttpFetcher:
         sending = request.sending
         return own if sending is None else sending.over(list(own))
 
-    async def _noted(self, request: Request, link: ExchangeLink) -> None:
-        """Note that a request leaves; raise `Fault` if it must not."""
-        repeats = self._config.network.repeat_unsafe
-        if self._sends is None or repeats or not request.once:
-            return
-        try:
-            new = await link.aside(self._sends, request)
-        except EnvironmentFailure as error:
-            raise Fault(Kind.CANCELLED, str(error)) from None  # it waits for the next run
-        if not new:
-            raise Fault(Kind.UNCERTAIN, _UNCERTAIN)
-
     def _conditions(self, progress: ExchangeProgress) -> Headers:
         """Return the headers of a conditional request; links are found in whole pages only."""
         if progress.cached is not None:
@@ -130,8 +111,8 @@ class HttpFetcher:
             if link.proxy is not None and link.proxy.looks_up:
                 check_url(self._policy, progress.request.url)
             link = await self._by_cache(progress, link)
-            if progress.request.payload is not None:
-                await self._noted(progress.request, link)
+            if progress.request.payload is not None and self._departures.needs(progress.request):
+                await link.aside(self._departures.note, progress.request)
             status, values = await link.open()
             if status == HTTPStatus.NOT_MODIFIED and progress.cached is not None:
                 link = ReplayLink(link, progress.cached)

@@ -42,7 +42,10 @@ def test_spellings_of_one_site_have_one_owner(same: tuple[str, ...]) -> None:
     assert owner("http://b.test/") != owner("http://b.test:8080/")
 
 
-ORIGINS = ("http://a.test", "https://www.example.org", "http://a.test:8080", "http://127.1")
+ORIGINS = (
+    *("http://a.test", "https://www.example.org", "http://a.test:8080", "http://127.0.0.1"),
+    *("http://[::1]", "http://xn--bcher-kva.test", "http://a_b.test.", "https://a.test:80"),
+)
 TEXTS = st.text(st.sampled_from("ahtps:/\\?#@.%[]0189 \t\u00e9-_x"), max_size=30)
 
 
@@ -53,6 +56,7 @@ TEXTS = st.text(st.sampled_from("ahtps:/\\?#@.%[]0189 \t\u00e9-_x"), max_size=30
 @example(origin="http://a.test", before="", after="?/@b.test/")
 @example(origin="http://a.test", before="http:///", after="/")
 @example(origin="http://a.test", before="", after="/" + "x" * 65_600)
+@example(origin="http://[::1]", before="", after="/\udcff")
 def test_the_fast_filter_never_disagrees_with_the_parser(
     origin: str, before: str, after: str
 ) -> None:
@@ -64,9 +68,15 @@ def test_the_fast_filter_never_disagrees_with_the_parser(
         ownership.of(url)
     for text in (origin + after, before + origin + after):
         decided = ownership.known(text)
-        url = seed(text).url
-        if decided is not None and isinstance(url, Url):
-            assert decided == ownership.of(url)
+        assert decided is None or decided == ownership.of(seed(text).url)
+
+
+def test_what_is_no_url_is_spread_and_has_one_owner() -> None:
+    """As a list that holds nothing else is every partition's to read; each goes by its text."""
+    texts = [f"http://no url {n}/" for n in range(200)]
+    owners = [Ownership(4, n % 4, SUFFIXES).of(seed(text).url) for n, text in enumerate(texts)]
+    assert min(map(owners.count, range(4))) > 25
+    assert owners == [Ownership(4, 0, SUFFIXES).of(seed(text).url) for text in texts]
 
 
 def test_the_filter_decides_plain_lines_of_known_origins() -> None:

@@ -6,8 +6,9 @@ frames, renames, truncations and removals. Then the same command runs again, unt
 Every other crawl runs in partitions, one or three, called by a loop or at the same time.
 All along, the output never is shorter than the journal says; in the end there is one valid record
 for each URL, no more. Then `crawler retry` is killed in the same way (`tests.crash.retried`), and
-the power is cut (`tests.crash.power`), processes are killed (`tests.crash.processes`), crawls get
-signals (`tests.crash.signalled`), and clusters lose their processes (`tests.crash.cluster`).
+the power is cut (`tests.crash.power`), processes are killed (`tests.crash.processes`) or stopped
+for a while, networks go away (`tests.crash.stopped`), crawls get signals (`tests.crash.signalled`),
+and clusters lose their processes (`tests.crash.cluster`).
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ from tests.crash.power import cut_power
 from tests.crash.processes import kill_processes
 from tests.crash.retried import kill_retries
 from tests.crash.signalled import signal_crawls
+from tests.crash.stopped import lose_networks, stop_processes
 from tests.crash.workers import OUTPUTS, WorkersCase, continued_workers, wrong_workers
 
-_PARTS = ("kills", "retries", "cuts", "processes", "signals", "clusters")
+_PARTS = ("kills", "retries", "cuts", "processes", "stops", "networks", "signals", "clusters")
 ENGINES = ("async", "threaded")
 AnyCase = Case | RoundsCase | WorkersCase
 
@@ -42,6 +44,8 @@ def main() -> int:
     parser.add_argument("--retries", type=int, default=200, help="kills of crawler retry")
     parser.add_argument("--cuts", type=int, default=500, help="power cuts")
     parser.add_argument("--processes", type=int, default=100, help="processes killed at any time")
+    parser.add_argument("--stops", type=int, default=100, help="processes stopped for a while")
+    parser.add_argument("--networks", type=int, default=20, help="crawls without a network")
     parser.add_argument("--signals", type=int, default=100, help="crawls that get a signal")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--clusters", type=int, default=50, help="processes of clusters killed")
@@ -55,6 +59,8 @@ def main() -> int:
     problem = problem or (given.retries and kill_retries(given.retries, draw)) or ""
     problem = problem or (given.cuts and cut_power(given.cuts, draw)) or ""
     problem = problem or (given.processes and kill_processes(given.processes, draw)) or ""
+    problem = problem or (given.stops and stop_processes(given.stops, draw)) or ""
+    problem = problem or (given.networks and lose_networks(given.networks, draw)) or ""
     problem = problem or (given.signals and signal_crawls(given.signals, draw)) or ""
     problem = problem or (given.clusters and kill_clusters(given.clusters, draw)) or ""
     if problem:
@@ -78,7 +84,8 @@ def _killed(number: int, draw: random.Random) -> str:
     while kills.total() < number:
         case = cases[crawls % len(cases)]
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+            folder = Path(name) / "crawl"
+            folder.mkdir()
             try:
                 while (where := _continued(case, folder, draw)) is not None:
                     kills[where] += 1

@@ -29,6 +29,7 @@ from crawler.store import blocks, descriptor, sinks
 from crawler.store.journal import disk, handover, journal
 from crawler.store.journal.state_folder import StateFolder
 from crawler.store.volumes import size_of_all, volumes_of
+from tests.crash.ledger import Ledger, targets
 from tests.unmannered import MANNERS_OFF
 
 PAGES = 120
@@ -38,7 +39,7 @@ FORMS = ("jsonl", "jsonl.gz", "jsonl.zst", "csv.gz", "warc.gz")
 """The last two have JSON lines as a second output."""
 SAVED = "jsonl with bodies"
 """JSON lines next to the bodies of the pages as files (`--save`)."""
-KINDS = ("list", "follow", "stdin", "elsewhere")
+KINDS = ("list", "follow", "stdin", "elsewhere", "targets")
 SITE = "http://a.test"
 LEAST = (1_000, 30_000, 1_000_000)
 """Bytes of a journal that gets a new base: at every chance, some time, and never."""
@@ -48,8 +49,8 @@ KILLED = 9
 class Case(NamedTuple):
     """An engine, what is crawled, and the output's form.
 
-    A list, a site by its links, or a list on standard input whose host has a robots.txt; or a list
-    whose state lies in another directory than the output.
+    A list, a site by its links, or a list on standard input whose host has a robots.txt; a list
+    whose state lies in another directory than the output; or a list with methods.
     """
 
     engine: str
@@ -60,6 +61,8 @@ class Case(NamedTuple):
 class Site:
     """A web in memory: pages that link on, redirects, and pages that fail at first."""
 
+    ledger: Ledger | None = None
+
     def fetch(self, request: Request) -> Fetched:
         """Answer as the path says."""
         href = request.url.href
@@ -69,9 +72,13 @@ class Site:
         number = int(href.rpartition("/")[2] or 0)
         exchange = Exchange(status=200, body_bytes=4, wire_bytes=4, total=0.01)
         if "/moved/" in href:
+            if self.ledger is not None:
+                self.ledger.note(request)
             return Redirect(request=request, exchange=exchange, location=f"/page/{number}")
         if number % 10 == 7 and request.attempt == 1:
             return Failed(request=request, kind=Kind.CONNECT, reason="not at first")
+        if self.ledger is not None:
+            self.ledger.note(request)
         response = RawResponse(url=href, status=200, content_type="text/html", body=_body(number))
         return Received(request=request, exchange=exchange, response=response)
 
@@ -88,7 +95,8 @@ def _path(number: int) -> str:
 def continued(case: Case, folder: Path, draw: random.Random) -> str | None:
     """Run the crawl, killed at a random change; where it was, or None if it came to its end."""
     state_place(case.kind, folder)
-    changes = 160 if case.form == SAVED else 40  # each body is one
+    changes = 160 if case.form == SAVED else 80 if case.kind == "targets" else 40
+    # Each body that is saved is one, and so is each note of a request that leaves once.
     return killed_within(changes, lambda: crawl(case, folder), draw)
 
 
@@ -145,6 +153,11 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
     if case.kind in ("list", "elsewhere"):
         (folder / "list.txt").write_text("\n".join(_entries()))
         inputs = [str(folder / "list.txt")]
+    site = Site()
+    if case.kind == "targets":
+        (folder / "list.jsonl").write_text(targets(SITE + _path(n) for n in range(PAGES)))
+        seeds, inputs = [], [str(folder / "list.jsonl")]
+        site.ledger = Ledger(folder)
     if case.kind == "stdin":
         (folder / "list.txt").write_text("\n".join(_entries()))
         os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
@@ -156,7 +169,7 @@ def crawl(case: Case, folder: Path, *, sync: str = "none") -> int:
     output, *others = map(str, outputs(case.form, folder))
     order = Order(config=config, seeds=seeds, inputs=inputs, output=output, others=others)
     try:
-        return run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=Site())))
+        return run(order, lambda o, say: open_crawl(o, say, Plugins(fetcher=site)))
     except CrawlerError as error:
         os.write(2, f"{error}\n".encode())
         return error.exit_code
@@ -225,6 +238,8 @@ def wrong(case: Case, folder: Path, *, complete: bool) -> str:
         if state.path.exists() or not state.receipt.exists():
             return "no receipt, or a state next to it"
         saved = _missaved(folder) if case.form == SAVED else ""
+        if case.kind == "targets":
+            saved = saved or Ledger(folder).wrong(records_in(files[-1]))
         return next(filter(None, (_miscounted(case, file) for file in files)), saved)
     if state.begun:
         *_, last = state.frames()
@@ -241,7 +256,7 @@ def _miscounted(case: Case, output: Path) -> str:
         return _misarchived(output)
     found = Counter(urls_in(output.name, output.read_bytes()))
     wanted = {SITE + _path(n) for n in range(PAGES)}
-    if case.kind != "follow":
+    if case.kind not in ("follow", "targets"):
         wanted |= {f"http://no url {n}/" for n in range(5)}
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
@@ -300,6 +315,11 @@ def urls_in(name: str, data: bytes) -> list[str]:
     if ".csv" in name:
         return [row["url"] for row in csv.DictReader(text.decode().splitlines())]
     return [json.loads(line)["url"] for line in text.splitlines()]
+
+
+def records_in(output: Path) -> list[dict[str, Any]]:
+    """Return the records in JSON lines."""
+    return list(map(json.loads, unpacked(output.read_bytes()).splitlines()))
 
 
 def unpacked(data: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 A process that dies is replaced, and a parent that dies is started again by the same command. In the
 end each URL has one record; the servers count the requests, as pages that were not recorded yet are
-fetched again.
+fetched again. A third of them are POST, and no server gets one of those twice.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from pathlib import Path
 
+from tests.crash.ledger import targets
 from tests.engine.test_outages import Site as Server
 from tests.unmannered import WORDS
 
@@ -39,7 +40,13 @@ class CountingServer(Server):
 
     def __init__(self, changed: threading.Condition) -> None:
         self._changed = changed
+        self.posted: Counter[str] = Counter()
         super().__init__()
+
+    def sent(self, method: str, path: str) -> None:
+        if method == "POST":
+            with self._changed:
+                self.posted[path] += 1
 
     def asked(self, connection: socket.socket) -> bool:
         answered = super().asked(connection)
@@ -53,25 +60,47 @@ class Web:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._servers = [CountingServer(self._changed) for _ in range(4)]
-        ports = [server.port for server in self._servers]
+        self.servers = [CountingServer(self._changed) for _ in range(4)]
+        ports = [server.port for server in self.servers]
         self.urls = [f"http://127.0.0.1:{ports[n % len(ports)]}/{n}" for n in range(PAGES)]
 
     @property
     def served(self) -> int:
         """The number of requests so far."""
-        return sum(server.served for server in self._servers)
+        return sum(server.served for server in self.servers)
 
-    def wait(self, number: int, process: subprocess.Popen[bytes]) -> bool:
-        """Wait for so many requests in all; return False if the process ends before."""
+    def wait(self, number: int, process: subprocess.Popen[bytes], looks: int | None = None) -> bool:
+        """Wait for so many requests in all; return False if the process ends before.
+
+        looks: how often nothing may come meanwhile.
+        """
         with self._changed:
-            while self.served < number and process.poll() is None:
-                self._changed.wait(_TICK)
+            while self.served < number and process.poll() is None and looks != 0:
+                if not self._changed.wait(_TICK) and looks is not None:
+                    looks -= 1
         return process.poll() is None
+
+    def cut(self) -> None:
+        """End all connections, as a machine between the two does that has forgotten them."""
+        for server in self.servers:
+            server.cut()
+
+    def back(self, line: str) -> None:
+        """Let a server that is said to have gone serve again; all of them if none is named."""
+        named = [server for server in self.servers if f":{server.port} " in line]
+        for server in named or self.servers:
+            if server.gone:
+                server.back()
+
+    @property
+    def posted_twice(self) -> list[str]:
+        """The paths that were sent a POST more than once."""
+        counts = Counter(path for server in self.servers for path in server.posted.elements())
+        return [path for path, number in counts.items() if number > 1]
 
     def close(self) -> None:
         """End the servers."""
-        for server in self._servers:
+        for server in self.servers:
             server.close()
 
 
@@ -83,8 +112,8 @@ def kill_processes(number: int, draw: random.Random) -> str:
         words = _KINDS[crawls % len(_KINDS)]
         with tempfile.TemporaryDirectory() as name, closing(Web()) as web:
             folder = Path(name)
-            (folder / "list.txt").write_text("\n".join(web.urls))
-            problem = _killed(folder, web, words, draw, kills) or _wrong(folder, web.urls)
+            (folder / "list.jsonl").write_text(targets(web.urls))
+            problem = _killed(folder, web, words, draw, kills) or wrong(folder, web)
             if problem:
                 return f"{' '.join(words)}: {problem}"
             asked += web.served
@@ -105,7 +134,7 @@ def _killed(
     kills: Counter[str],
 ) -> str:
     """Crawl to the end, with kills; return what is wrong."""
-    command = [sys.executable, "-m", "crawler", "crawl", "-i", "list.txt", "-o", "out.jsonl"]
+    command = [sys.executable, "-m", "crawler", "crawl", "-i", "list.jsonl", "-o", "out.jsonl"]
     command += [*WORDS, "--quiet", *words]
     for _ in range(_MOST):
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
@@ -139,7 +168,11 @@ def below(pid: int) -> list[int]:
     return found
 
 
-def _wrong(folder: Path, urls: list[str]) -> str:
+def wrong(folder: Path, web: Web) -> str:
+    """Return what is wrong with the records of a crawl, and with the requests for it."""
+    if web.posted_twice:
+        return f"sent twice: {web.posted_twice[:3]}"
+    urls = web.urls
     records = [json.loads(line) for line in (folder / "out.jsonl").read_bytes().splitlines()]
     found = Counter(record["url"] for record in records)
     if twice := [url for url, number in found.items() if number > 1]:

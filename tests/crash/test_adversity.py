@@ -20,7 +20,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any
 import pytest
 
 from crawler.cli.crawl_run import Order, open_crawl
+from crawler.engine import partition_handle
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ExitCode
 from crawler.model.outcome import Fetched
@@ -36,7 +37,11 @@ from crawler.model.request import Request
 from crawler.store import descriptor, sinks
 from crawler.store.journal import disk
 from tests.crash import crawl as crash
+from tests.crash import workers
 from tests.crash.crawl import FORMS, Case, Site, crawl, wrong
+from tests.crash.processes import Web, below
+from tests.crash.stopped import name_of
+from tests.engine.partition_web import ManyHosts
 from tests.engine.test_outages import Site as Server
 from tests.engine.whole import MANNERLY
 from tests.patience import PATIENCE
@@ -184,7 +189,7 @@ class SteppingSite(Site):
 
     def fetch(self, request: Request) -> Fetched:
         if next(self._asked) == 30:
-            self._clock.offset -= 3_600.0
+            self._clock.set_back()
         return super().fetch(request)
 
 
@@ -195,8 +200,42 @@ class Clock:
         self.offset = 0.0
         self._real = time.time
 
+    def set_back(self) -> None:
+        """Set it back an hour."""
+        self.offset -= 3_600.0
+
     def __call__(self) -> float:
         return self._real() + self.offset
+
+
+class SteppingHosts(ManyHosts):
+    """Many hosts, and a clock that is set back an hour at the 30th request to them."""
+
+    def __init__(self, clock: Clock) -> None:
+        asked = count(1)
+        super().__init__(lambda _: clock.set_back() if next(asked) == 30 else None)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("kind", ["list", "follow"])
+def test_a_clock_that_is_set_back_costs_partitions_no_record_and_no_hour(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of three partitions, and between two runs of them; hosts have delays."""
+    clock = Clock()
+    monkeypatch.setattr(time, "time", clock)
+    monkeypatch.setattr(workers, "ManyHosts", lambda *_: SteppingHosts(clock))
+    monkeypatch.setattr(partition_handle, "Companion", workers.ThreadCompanion)
+    monkeypatch.setitem(workers.MANNERS_OFF, "delay", 0.001)
+    case = workers.WorkersCase("async", kind, "jsonl", 3)
+    with FailingDisk(errno.ENOSPC, 40):
+        assert workers.crawl_workers(case, tmp_path) == ExitCode.ENVIRONMENT
+    assert workers.wrong_workers(case, tmp_path, complete=False) == ""
+    clock.set_back()
+    assert workers.crawl_workers(case, tmp_path) == ExitCode.FINISHED
+    assert workers.wrong_workers(case, tmp_path, complete=True) == ""
+    assert clock.offset <= -3 * 3_600.0
 
 
 @pytest.mark.slow
@@ -213,7 +252,7 @@ def test_a_clock_that_is_set_back_an_hour_costs_no_record_and_no_hour(
     case = Case(engine, "list", "jsonl")
     with FailingDisk(errno.ENOSPC, 20):
         assert crawl(case, tmp_path) == ExitCode.ENVIRONMENT
-    clock.offset -= 3_600.0
+    clock.set_back()
     ends(case, tmp_path)
 
 
@@ -231,16 +270,6 @@ class WatchedServer(Server):
             self.reached.set()
         return answered
 
-    def cut(self) -> None:
-        """End all connections, as a machine between the two does that has forgotten them."""
-        with self._lock:
-            for connection in self._open:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # it has ended by itself
-            self._open.clear()
-
 
 @pytest.fixture
 def server() -> Iterator[WatchedServer]:
@@ -252,8 +281,11 @@ def server() -> Iterator[WatchedServer]:
 class Command:
     """`crawler crawl` of a list of the server's pages, as a process."""
 
-    def __init__(self, server: Server, folder: Path, *words: str) -> None:
-        self.urls = [f"http://127.0.0.1:{server.port}/{n}" for n in range(150)]
+    def __init__(self, server: Server | Web, folder: Path, *words: str) -> None:
+        if isinstance(server, Web):
+            self.urls = server.urls
+        else:
+            self.urls = [f"http://127.0.0.1:{server.port}/{n}" for n in range(150)]
         self.folder = folder
         (folder / "list.txt").write_text("\n".join(self.urls))
         self._words = [sys.executable, "-m", "crawler", "crawl", "-i", "list.txt", "-o"]
@@ -289,6 +321,25 @@ def test_a_process_that_stood_still_loses_nothing(
         process.send_signal(signal.SIGCONT)
     assert process.returncode == 0
     assert command.whole() == {None: 150}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", ["partition", "parser"])
+def test_a_partition_or_parser_that_stood_still_loses_nothing(tmp_path: Path, who: str) -> None:
+    """One of two that is stopped until the others have no more to do, its connections cut."""
+    words = ["--workers", "2"] if who == "partition" else ["--parse", "process"]
+    words += ["--retries", "3", "--backoff", "0", "--parse-workers", "1", "--concurrency", "8"]
+    with closing(Web()) as web:
+        command = Command(web, tmp_path, *words)
+        with command.start() as process:
+            assert web.wait(20, process)
+            victim = next(pid for pid in below(process.pid) if name_of(pid) == who)
+            os.kill(victim, signal.SIGSTOP)
+            web.wait(len(web.urls), process, looks=5)
+            web.cut()
+            os.kill(victim, signal.SIGCONT)
+        assert process.returncode == 0
+        assert command.whole().keys() <= {None, "parse_timeout"}
 
 
 LIMITS = {

@@ -32,7 +32,8 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError
 from crawler.runtime.companion import Companion, ProcessLine
 from crawler.store.journal.state_folder import StateFolder
-from tests.crash.crawl import killed_within, state_place, urls_in
+from tests.crash.crawl import killed_within, records_in, state_place, urls_in
+from tests.crash.ledger import Ledger, targets
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.unmannered import MANNERS_OFF
 
@@ -62,6 +63,8 @@ class WorkersCase(NamedTuple):
         earlier = {"http://earlier.test/"} if self.form == "added to" else set()
         if self.kind == "follow":
             return earlier | {place(n) for n in range(PAGES)} | {page(n) for n in range(HOSTS)}
+        if self.kind == "targets":
+            return earlier | {place(n) for n in range(PAGES)}
         return earlier | set(entries())
 
 
@@ -110,11 +113,17 @@ def _partition(descriptor: int) -> None:
     inputs = tuple(call.standard_input if name == "-" else name for name in call.plan.inputs)
     plan = replace(call.plan, inputs=inputs)
     try:
-        plugins = Plugins(fetcher=ManyHosts())
+        folder = Path(call.plan.inputs[0]).parent
+        on_sent = Ledger(folder).note if call.plan.inputs[0].endswith(".jsonl") else _unheard
+        plugins = Plugins(fetcher=ManyHosts(on_sent))
         manifest = crawl_partition(plan, call.partition, None, watch=parent, plugins=plugins)
         parent.leave(manifest)
     except Exception as error:
         parent.leave(None, error)
+
+
+def _unheard(_request: object) -> None:
+    """Note nothing."""
 
 
 def entries() -> list[str]:
@@ -148,6 +157,9 @@ def crawl_workers(case: WorkersCase, folder: Path, *, sync: str = "none") -> int
     (folder / "list.txt").write_text("\n".join(lines))
     output = case.output(folder)
     inputs = [str(folder / "list.txt")]
+    if case.kind == "targets":
+        inputs = [str(folder / "list.jsonl")]
+        Path(inputs[0]).write_text(targets(place(n) for n in range(PAGES)))
     if case.kind == "stdin":
         os.dup2(os.open(folder / "list.txt", os.O_RDONLY), 0)
         inputs = ["-"]
@@ -199,7 +211,10 @@ def wrong_workers(case: WorkersCase, folder: Path, *, complete: bool) -> str:
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
     lost, added = case.wanted() - found.keys(), found.keys() - case.wanted()
-    return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+    if lost or added:
+        return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}"
+    lines = case.kind == "targets" and output.name.startswith("out.jsonl")
+    return Ledger(folder).wrong(records_in(output)) if lines else ""
 
 
 def _urls(part: Path) -> list[str]:

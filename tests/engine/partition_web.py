@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from crawler.model.document import RawResponse
 from crawler.model.outcome import Exchange, Failed, Fetched, Kind, Received, Redirect
 from crawler.model.request import Purpose, Request
@@ -14,7 +16,11 @@ class ManyHosts:
     """Pages that link on to other hosts, redirects to other hosts, and pages that fail at first.
 
     The robots.txt of h0.test is a redirect to that of h1.test, which forbids /page/7 to all.
+    on_sent: called with each request that reaches it.
     """
+
+    def __init__(self, on_sent: Callable[[Request], None] = lambda _request: None) -> None:
+        self._on_sent = on_sent
 
     def fetch(self, request: Request) -> Fetched:
         """Answer as the path says."""
@@ -24,9 +30,11 @@ class ManyHosts:
             return self._robots(request, exchange)
         number = int(href.rpartition("/")[2] or 0)
         if "/moved/" in href:
+            self._on_sent(request)
             return Redirect(request=request, exchange=exchange, location=page(number))
         if number % 10 == 7 and request.attempt == 1:
             return Failed(request=request, kind=Kind.CONNECT, reason="not at first")
+        self._on_sent(request)
         links = (2 * number + 1, 2 * number + 2, number // 2)
         body = "".join(f'<a href="{place(n)}">{n}</a>' for n in links if n < PAGES)
         body += '<a href="http://elsewhere.test/">out of scope</a>'

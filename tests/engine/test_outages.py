@@ -9,6 +9,7 @@ import socketserver
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -48,6 +49,14 @@ class Site:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
+    @property
+    def gone(self) -> bool:
+        """Whether it went away, and is not back."""
+        return 0 <= self.goes_after <= self.served
+
+    def sent(self, method: str, path: str) -> None:
+        """Take note of a request that has come."""
+
     def asked(self, connection: socket.socket) -> bool:
         """Whether a request is answered; the last one takes the server with it."""
         with self._lock:
@@ -59,6 +68,14 @@ class Site:
             for each in self._open:
                 each.shutdown(socket.SHUT_RDWR)
             return False
+
+    def cut(self) -> None:
+        """End all connections, as a machine between the two does that has forgotten them."""
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):  # it has ended by itself
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._open.clear()
 
     def back(self) -> None:
         """Serve again, at the same port."""
@@ -90,7 +107,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     site: Site
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.do_GET()
+
+    do_PUT = do_POST  # noqa: N815
+
     def do_GET(self) -> None:
+        self.site.sent(self.command, self.path)
         if not self.site.asked(self.connection):
             self.close_connection = True
             return

@@ -107,6 +107,23 @@ def test_what_was_not_committed_is_cut_and_what_was_is_offered_again(
     assert taken(until_end(Inbox(1, {0: tmp_path}, {}))) == ["http://a.test/1", "http://a.test/3"]
 
 
+def test_segments_that_were_not_committed_are_gone(
+    tmp_path: Path, until_end: Closed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that began after the last frame, or with it, leaves nothing that a reader could take."""
+    monkeypatch.setattr(handover, "SEGMENT", 1)
+    outbox = until_end(Outbox(tmp_path, 0, {}))
+    sent(outbox, 1, 1)
+    committed = outbox.length
+    for number in (2, 3):
+        sent(outbox, 1, number)
+    again = until_end(Outbox(tmp_path, committed, {}))
+    assert segments(tmp_path) == [0]
+    sent(again, 1, 4)
+    again.publish({})
+    assert taken(until_end(Inbox(1, {0: tmp_path}, {}))) == ["http://a.test/1", "http://a.test/4"]
+
+
 def test_a_file_shorter_than_committed_is_refused(tmp_path: Path, until_end: Closed) -> None:
     """Committed blocks that are gone are damage, for the sender and for a receiver."""
     outbox = until_end(Outbox(tmp_path, 0, {}))

@@ -24,7 +24,7 @@ from crawler.engine.round_files import MANIFEST
 from crawler.model.errors import ExitCode
 from crawler.store import blocks, sinks
 from crawler.store.journal import disk, handover, journal
-from crawler.store.journal.frame import Marks, frames
+from crawler.store.journal.frame import Marks, frames, last_marks
 from crawler.store.journal.state_folder import StateFolder
 from tests.crash.crawl import Case, crawl, outputs, state_place, wrong
 from tests.crash.partitioned import RoundsCase, crawl_rounds, wrong_rounds
@@ -104,7 +104,14 @@ class DiskOrder:
         elif path.is_file():
             self._lengths[path.stat().st_ino] = path.stat().st_size
             if path.name == "journal":
+                self._goes_on(path)
                 self._counts(path.parent)
+
+    def _goes_on(self, journal: Path) -> None:
+        """Take the last frame of a journal that a run has found and goes on with."""
+        if journal.parent not in self._written:
+            with journal.open("rb") as file:
+                self._written[journal.parent] = last_marks(file) or Marks()
 
     def _counts(self, state: Path) -> None:
         """Take note of a state whose last frame is durable now."""

@@ -17,7 +17,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -388,9 +388,9 @@ class Journal(Changes):
             self._compaction = None
             if compaction.failure is None:
                 file, self._base = compaction.finish()
-                self._write_tables()
                 journal.close()
                 self._files, self._length = (seen, file), _size(file)
+                self._write_tables()
             elif isinstance(compaction.failure, OSError):  # no room, perhaps: the old one counts
                 self._base = self._length
             else:
@@ -410,9 +410,12 @@ class Journal(Changes):
         with self._preparing, self._explained():
             if self._files is None:
                 journal = self.folder.begin(self._options, self.marks, self._inputs)
-                if self._copy is not None:
-                    self._copy.adopt()
-                self._files = self.folder.seen(), journal
+                with ExitStack() as failing:
+                    failing.callback(journal.close)
+                    if self._copy is not None:
+                        self._copy.adopt()
+                    self._files = self.folder.seen(), journal
+                    failing.pop_all()
                 self._base = self._length = _size(journal)
         return self._files
 

@@ -241,9 +241,13 @@ def resume(
                 stack.pop_all()  # what is left is read from it
             else:
                 file, base, left = _anew(folder, replay, marks, describe)
-            if copy is not None and renewed:
-                copy.renew()
-            passed = outbox(marks)
+            with ExitStack() as failing:
+                failing.callback(file.close)
+                failing.callback(left.close)
+                if copy is not None and renewed:
+                    copy.renew()
+                passed = outbox(marks)
+                failing.pop_all()
     journal = Journal(folder, options, marks, file=file, base=base, outbox=passed, sync=sync)
     if copy is not None:
         journal.copy_input(copy)

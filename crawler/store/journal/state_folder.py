@@ -122,9 +122,8 @@ class StateFolder:
             else:
                 break
         disk.replace(self.path / "seen", b"")
-        file = self.rebase([packed(Frame(marks=marks))])
         disk.settle(self.path.parent)
-        return file
+        return self.rebase([packed(Frame(marks=marks))])
 
     def describe(self, options: Mapping[str, Any], inputs: Sequence[Mapping[str, Any]]) -> None:
         """Write `run.json`. Raises `OSError`."""
