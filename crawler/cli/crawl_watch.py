@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from time import time
@@ -10,6 +11,7 @@ from typing import Protocol
 from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
 from crawler.model.command_config import CommandConfig
+from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.event import Event, Events, Level
 from crawler.model.version import VERSION
 
@@ -91,6 +93,13 @@ class CrawlWatch:
             concurrency=config.concurrency,
         )
 
+    def refused(self, error: CrawlerError) -> None:
+        """Tell why nothing is crawled: it is complete, or cannot be."""
+        if error.exit_code is ExitCode.FINISHED:
+            self.events.tell(Level.INFO, "complete", text=str(error))
+        else:
+            self.failed(error)
+
     def failed(self, error: object) -> None:
         """Tell of a failure of the list, the output or the machine."""
         self.events.tell(Level.ERROR, "error", reason=str(error))
@@ -124,7 +133,11 @@ def watched(config: CommandConfig, title: str, say: Callable[[str], None]) -> It
         if config.watching.live.number is not None:
             _live(watch, config, title, say, stack)
         watch.started()
-        yield watch
+        try:
+            yield watch
+        except CrawlerError as error:
+            watch.refused(error)
+            raise
 
 
 def _log(
@@ -184,7 +197,11 @@ def _live(
     served = serving_live(
         board.board, board.order, port=options.live.number or 0, address=options.live_address
     )
-    say(f"live: {stack.enter_context(served)}")
+    line = f"live: {stack.enter_context(served)}"
+    if config.quiet:  # nobody else knows the address
+        print(line, file=sys.stderr, flush=True)
+    else:
+        say(line)
 
 
 def _notify(

@@ -90,6 +90,8 @@ def test_a_log_that_cannot_be_kept_is_told(tmp_path: Path) -> None:
     """At once if it cannot be opened, at the end if it cannot be written."""
     with pytest.raises(EnvironmentFailure, match=r"log: .*: Is a directory"):
         open_log(str(tmp_path), "text", 0)
+    if not Path("/dev/full").exists():
+        pytest.skip("needs a device that is full")
     log = open_log("/dev/full", "text", 10)
     log.put(EVENT)
     assert "No space left" in log.close()
@@ -121,3 +123,13 @@ def test_a_log_is_not_the_output(tmp_path: Path) -> None:
     code, _, err = crawler("crawl", *WORDS, "http://a.test/", "-o", place, "--log", place)
     assert code == 2 and "log: " in err and "is the file of --output, too" in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crawl_that_does_not_begin_is_logged(tmp_path: Path) -> None:
+    """With the reason, as it has a line and an exit code, too."""
+    out, log = tmp_path / "out.jsonl", tmp_path / "x.log"
+    out.write_text("mine\n")
+    words = ["http://a.test/", "-o", str(out), "--state", "none", "--log", str(log)]
+    assert crawler("crawl", *WORDS, *words)[0] == 2
+    first, last = log.read_text().splitlines()
+    assert " start " in first and " ERROR   error reason=" in last and "out.jsonl" in last

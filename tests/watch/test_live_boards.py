@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.request import urlopen
 
 import pytest
 
@@ -123,23 +126,33 @@ def test_a_comparison_in_figures() -> None:
 
 @pytest.mark.slow
 @needs_chromium
-@pytest.mark.parametrize(
-    ("words", "shown"),
-    [
-        (["load", "--mock", "--duration", "3s"], "tables.get('latencies')?.rows.size === 3"),
-        (["compare", "cpu", "--rounds", "1"], "figures.has('Arm')"),
-    ],
-    ids=["load", "compare"],
-)
-async def test_a_browser_shows_it(tmp_path: Path, words: list[str], shown: str) -> None:
-    """The page of a real run, without controls, until it has ended."""
-    with started(*words, "--live", "0") as process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if line.startswith("live: "))
+async def test_a_browser_shows_a_comparison(tmp_path: Path) -> None:
+    """The page of a real one, without controls and without a plot."""
+    with started("compare", "cpu", "--rounds", "1", "--live", "0") as process:
         async with tab(tmp_path) as page:
-            await page.show(line.removeprefix("live: ").strip(), 390)
-            await page.until(shown)
+            await page.show(address(process), 390)
+            await page.until("figures.has('Arm')")
             assert await page.ask("document.getElementById('by-hand').hidden")
+            assert await page.ask("document.getElementById('plotting').hidden")
             assert len(await page.picture()) > 10_000
         process.terminate()
         process.communicate(timeout=PATIENCE)
+
+
+@pytest.mark.slow
+def test_a_load_is_shown_while_it_runs() -> None:
+    """Each second, from the first response to the end."""
+    with started("load", "--mock", "--duration", "2s", "--live", "0") as process:
+        boards = [*urlopen(f"{address(process)}events", timeout=PATIENCE)]
+        process.communicate(timeout=PATIENCE)
+    assert boards[-3:] == [b"event: end\n", b"data: end\n", b"\n"]
+    shown = [json.loads(line[6:]) for line in boards[:-3] if line.startswith(b"data: ")]
+    counts = [int(figures(each)["Responses"].replace(",", "")) for each in shown]
+    assert counts == sorted(counts) and counts[-1] > 0
+
+
+def address(process: subprocess.Popen[str]) -> str:
+    """Where the page is."""
+    assert process.stderr is not None
+    line = next(line for line in process.stderr if line.startswith("live: "))
+    return line.removeprefix("live: ").strip()
