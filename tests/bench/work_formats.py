@@ -1,8 +1,9 @@
 """Outputs of real pages: Parquet, WARC with bodies and parts in an object store, by what is plain.
 
 A rate counts the whole command, as some formats are made once the crawl has ended, but for what a
-crawl of one page takes. The object store is moto's server, on the same two cores; `parts` are those
-that a directory gets from the same crawl. Memory is the peak of the crawl's own process.
+crawl of one page into the same output takes. The pages are 521, so an archive has each body once
+and refers to it after that. The object store is moto's server, on the same two cores; `parts` are
+those that a directory gets from the same crawl. Memory is the peak of the crawl's own process.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ def measure(setting: Setting) -> Result:
     """The same crawl into each output, by turns."""
     urls = setting.doc_pages(_QUERIES)
     one = UrlList.write(setting.directory / "one.txt", urls.path.read_text().split()[:1])
-    start = statistics.median(_turn(one, ("ROOM/out.jsonl",)).wall for _ in range(3))
     parts = ("--format", "jsonl.gz")
     with _store():
         outputs = {
@@ -53,7 +53,7 @@ def measure(setting: Setting) -> Result:
             "store": (f"s3://{_BUCKET}/out/", *parts, "--state", "ROOM/state"),
         }
         contestants = [
-            Contestant(name=name, turn=partial(_turn, urls, words, start))
+            Contestant(name=name, turn=partial(_turn, urls, words, _start(one, words)))
             for name, words in outputs.items()
         ]
         samples = play(contestants, setting.rounds, setting.say)
@@ -89,6 +89,11 @@ def _turn(urls: UrlList, output: Sequence[str], start: float = 0.0) -> Sample:
     elapsed = max(ended.wall - start, stats["elapsed"])
     figures = {"peak_rss": stats["peak_rss"], "crawl_elapsed": stats["elapsed"]}
     return Sample(pages=done, elapsed=elapsed, wall=ended.wall, cpu=ended.cpu, figures=figures)
+
+
+def _start(one: UrlList, output: Sequence[str]) -> float:
+    """Seconds of a crawl of one page: the start of the command, and of its output's library."""
+    return statistics.median(_turn(one, output).wall for _ in range(3))
 
 
 def _peak(samples: Sequence[Sample]) -> float:
