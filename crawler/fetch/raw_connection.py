@@ -173,15 +173,12 @@ class RawConnection(asyncio.Protocol):
         """Take bytes from the connection."""
         message = self.message
         self.began = True
-        if message.done:
-            self.abort()
-            return
         if body := message.feed(data):
             self._pieces.append(body)
             self._size += len(body)
             if self._size >= _HIGH:
                 self._flow()
-        if message.surplus or message.problem is not None:
+        if message.surplus or message.problem is not None:  # while idle, all is surplus
             self.abort()
         self._wake()
 

@@ -37,10 +37,11 @@ def usual_head(data: bytes) -> tuple[Head, int] | None:
     if not 4 <= end <= HEADER_LINE or not data.startswith(b"HTTP/1.1 "):
         return None
     raw = data[:end]
-    # Controls, lone line ends, folded lines and blanks before a line end have second readings.
+    # Controls, lone line ends and blanks before a line end have second readings; llhttp refuses
+    # folded lines, lengths that are no numbers, and a length next to another or to chunks.
     if raw.translate(None, _VISIBLE) != b"\r\n" * raw.count(b"\n"):
         return None
-    if b"\n " in raw or b" \r" in raw[raw.index(b"\r") :]:
+    if b" \r" in raw[raw.index(b"\r") :]:
         return None
     fields = _Fields()
     parser = httptools.HttpResponseParser(fields)
@@ -76,7 +77,7 @@ def _settled(status: int, fields: Fields) -> Head | None:
             return None
         kept.append((b"Transfer-Encoding", b"chunked"))
         return Head(status=status, fields=kept, chunked=True, reusable=reusable)
-    if not (length.isdigit() and len(length) < 20):
+    if len(length) >= 20:
         return None
     kept.append((b"Content-Length", b"%d" % int(length)))
     return Head(status=status, fields=kept, length=int(length), reusable=reusable)

@@ -28,7 +28,10 @@ class Wire(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.closed = False
+        self.closed = self.paused = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
 
     def write(self, data: object) -> None:
         """Drop it."""
@@ -40,9 +43,10 @@ class Wire(asyncio.Transport):
         self.closed = True
 
     def pause_reading(self) -> None:
-        """Nothing comes by itself."""
+        self.paused = True
 
-    resume_reading = pause_reading
+    def resume_reading(self) -> None:
+        self.paused = False
 
 
 class Reader:
@@ -77,6 +81,15 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+def connected() -> tuple[RawConnection, Wire]:
+    """Return a connection that has sent a request, and its transport."""
+    wire = Wire()
+    connection = RawConnection(_loop(), _ROOM, lambda _: None)
+    connection.connection_made(wire)
+    connection.send(b"")
+    return connection, wire
+
+
 def _segments(data: bytes, lengths: bytes) -> Iterator[bytes]:
     for length in lengths:
         yield data[: length + 1]
@@ -91,10 +104,7 @@ def connections(data: bytes) -> None:
     closed; at rest, one byte more closes it.
     """
     first, _, sent = data.partition(b"\n")
-    wire = Wire()
-    connection = RawConnection(_loop(), _ROOM, lambda _: None)
-    connection.connection_made(wire)
-    connection.send(b"")
+    connection, wire = connected()
     reader = Reader(connection)
     for segment in filter(None, _segments(sent, first)):
         reader.go_on()
