@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -191,6 +191,8 @@ class PartDirectory:
                     f"{path}: holds {len(there):,} parts already; say --append or --overwrite, or "
                     "name another directory"
                 )
+            if existing == "add" and begun is None:
+                self._check_alike(there)
             first = max(there.values(), default=-1) + 1 if existing == "add" else 0
             kept = sorted(there) if existing == "add" else []
             if packer is not None and begun is None:
@@ -237,6 +239,15 @@ class PartDirectory:
         if self._made:
             with suppress(OSError):  # somebody else has put something there
                 self._place.rmdir()
+
+    def _check_alike(self, names: Iterable[str]) -> None:
+        """Raise `ConfigurationError` for parts of another format; they may be packed otherwise."""
+        for name in sorted(names):
+            if name.split(".")[1] != self._suffix.split(".")[1]:
+                raise ConfigurationError(
+                    f"{self._path}: holds {name}, and new parts would be {self._suffix[1:]}; name "
+                    "another directory, or say --overwrite"
+                )
 
     def _parts(self) -> dict[str, int]:
         """Return the files of the parts that are there, and their numbers."""

@@ -19,8 +19,11 @@ from crawler.model.extras import install
 
 _LIBRARIES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 STORES = tuple(f"{scheme}://" for scheme in _LIBRARIES)
-_CREATE = ("s3", "gs")
-"""Stores whose library creates an object only if there is none of its name."""
+_CREATE: dict[str, dict[str, Any]] = {
+    **{scheme: {"mode": "create"} for scheme in ("s3", "gs")},
+    **{scheme: {"overwrite": False} for scheme in ("az", "abfs")},
+}
+"""What makes a store's library create an object only if there is none of its name."""
 _FOREIGN = frozenset({"aiobotocore", "botocore", "gcsfs", "adlfs", "aiohttp", "azure"})
 """Packages whose errors about access, names and networks fsspec hands on."""
 _BLOCK = 1 << 20
@@ -87,8 +90,7 @@ class ObjectFolder:
         with stored(name, "opened"):
             self._store, path = fsspec.core.url_to_fs(name, use_listings_cache=False)
         self._path = path.rstrip("/")
-        creates = name.partition("://")[0] in _CREATE
-        self._how = {"mode": "create"} if creates else {}
+        self._how = _CREATE[name.partition("://")[0]]
 
     def __repr__(self) -> str:
         return f"ObjectFolder({self.name!r})"
@@ -115,7 +117,9 @@ class ObjectFolder:
         with stored(self.name + name, "written"):
             try:
                 self._store.pipe_file(self._at(name), data, **self._how)
-            except FileExistsError:
+            except Exception as error:
+                if not _is_there(error):
+                    raise
                 self._check(name, [data])
 
     def upload(self, name: str, path: Path) -> None:
@@ -124,8 +128,9 @@ class ObjectFolder:
             if self.size(name) is None:
                 try:
                     self._store.put_file(str(path), self._at(name), **self._how)
-                except FileExistsError:
-                    pass  # by an attempt whose answer was lost
+                except Exception as error:
+                    if not _is_there(error):
+                        raise  # else by an attempt whose answer was lost
                 else:
                     return
             self._check(name, _blocks(path))
@@ -153,6 +158,11 @@ class ObjectFolder:
             raise EnvironmentFailure(
                 f"{self.name}{name}: holds something else already, and nothing is replaced"
             )
+
+
+def _is_there(error: Exception) -> bool:
+    """Tell whether an object was not created as there is one: adlfs hands on Azure's own error."""
+    return isinstance(error, FileExistsError) or type(error).__name__ == "ResourceExistsError"
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -318,6 +318,8 @@ def test_parts_of_a_directory_have_one_schema(
     schemas = [parquet.read_schema(tmp_path / "out" / name) for name in names]
     assert all(each.equals(schemas[0], check_metadata=True) for each in schemas)
     assert pl.read_parquet(tmp_path / "out").height == 2 * len(crawl)
+    with pytest.raises(ConfigurationError, match=r"holds part-00000\.parquet, .* would be jsonl"):
+        packed(tmp_path, f"{tmp_path}/out/", list(crawl.values()), "add", format="jsonl")
     packed(tmp_path, f"{tmp_path}/out/", list(crawl.values()), "replace", format="parquet")
     assert pl.read_parquet(tmp_path / "out").height == len(crawl)
 
