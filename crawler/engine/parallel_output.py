@@ -33,7 +33,7 @@ _COUNTED = ("read", "found", "records", "repeats")
 
 
 class Gathered:
-    """The output of a run, put together at its end.
+    """The output of a run, put together at its end: places, each with the number of a part.
 
     lasting: the options that a later run has to share, for a run that leaves its state if it does
     not come to its end; without them it leaves the records that there are. held: released last.
@@ -42,7 +42,7 @@ class Gathered:
     def __init__(
         self,
         crawl: ParallelCrawl | RoundsCrawl,
-        places: Sequence[GatheringPlace],
+        places: Sequence[tuple[GatheringPlace, int]],
         folder: RunFolder,
         *,
         logs: PartLogs,
@@ -84,7 +84,7 @@ class Gathered:
 
     def _keep_what_there_is(self, *, whole: bool) -> None:
         begun = [each for each in self._crawl.manifests if each.parts]
-        for number, place in enumerate(self._places):
+        for place, number in self._places:
             parts = [
                 CommittedPart(each.partition, Path(path), length)
                 for each in begun
@@ -100,7 +100,7 @@ class Gathered:
             raise EnvironmentFailure(f"{left:,} URLs have no record; the same command goes on")
         sums = {name: sum(getattr(each, name) for each in manifests) for name in _COUNTED}
         self._folder.end(options, sums)
-        self._folder.finish(*self._places)
+        self._folder.finish(*(place for place, _ in self._places))
 
 
 class Forwarded:

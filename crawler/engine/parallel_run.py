@@ -22,6 +22,7 @@ from crawler.runtime.leftovers import temporary_directory
 from crawler.store.blocks import Input
 from crawler.store.claim import is_file
 from crawler.store.former_pages import former_pages
+from crawler.store.forms import logs_of
 from crawler.store.input_copy import copied_whole
 from crawler.store.journal.resumption import WAY_ON, changed, completed
 from crawler.store.journal.state_folder import StateFolder
@@ -97,6 +98,7 @@ def _opened(
         with suppress(CrawlerError):  # the partitions tell of it, by its own name
             sampled = SampledList(order, folder.path)
     sites = sampled.sites(partitions)
+    kept = folder.kept(len(order.targets)) if folder.partitions else logs_of(order.targets)
     if folder.partitions:
         folder.deal(sites)
     plan = CrawlPlan(
@@ -104,7 +106,7 @@ def _opened(
         seeds=tuple(order.seeds),
         inputs=tuple(order.inputs),
         output=order.output,
-        parts=tuple(each.part for each in order.targets),
+        parts=tuple(order.targets[kept.index(log)].part for log in sorted({*kept})),
         state=str(folder.path),
         partitions=partitions,
         running=_running(order, partitions) if workers is None else min(partitions, workers.slots),
@@ -127,7 +129,8 @@ def _opened(
         forwarded.logs = logs
         return ParallelRun(session=crawl, source=sampled, sink=forwarded)
     lasting = order.options if order.lasting else None
-    gathered = Gathered(crawl, places, folder, logs=logs, lasting=lasting, held=held)
+    made = list(zip(places, kept, strict=True))
+    gathered = Gathered(crawl, made, folder, logs=logs, lasting=lasting, held=held)
     return ParallelRun(session=crawl, source=sampled, sink=gathered)
 
 
@@ -167,7 +170,7 @@ def _begin(
     """Begin, or check what is continued."""
     if not folder.partitions:
         folder.check_room(*places)
-        folder.begin(order.options, partitions, *places)
+        folder.begin(order.options, partitions, *places, kept=logs_of(order.targets))
         return
     if folder.ended:
         raise completed(order.output, folder.finish(*places))

@@ -12,6 +12,7 @@ its state while the crawl runs.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.util import find_spec
 
@@ -109,8 +110,29 @@ class OutputTarget:
         return OutputTarget(self.name, "", form, headed=self.directory, whole=self.streamed)
 
 
-def target(name: str, form: str) -> OutputTarget:
-    """Return the output of this name; form: the value of `--format`.
+def logs_of(targets: Sequence[OutputTarget]) -> list[int]:
+    """Return the number of the file, of those that a partition writes, for each output.
+
+    What is made at the end is made from the same rows, which are kept once.
+    """
+    found: list[int] = []
+    rows = None
+    for each in targets:
+        log = max(found, default=-1) + 1
+        if not each.form.appended:
+            log = rows = log if rows is None else rows
+        found.append(log)
+    return found
+
+
+def takes_format(name: str) -> bool:
+    """Tell whether `--format` says what an output is: a directory, a pipe, a device."""
+    known = name.partition(":")[0] in _DATABASES and ":" in name
+    return not known and (is_directory(name) or not is_file(name))
+
+
+def target(name: str, form: str, *, only: bool = True) -> OutputTarget:
+    """Return the output of this name; form: the value of `--format`, only: it is for no other.
 
     Raises `ConfigurationError` for an unknown suffix, a format that does not fit, and one whose
     library is not installed.
@@ -121,7 +143,7 @@ def target(name: str, form: str) -> OutputTarget:
         if not path or found.directory or found.streamed:
             raise ConfigurationError(f"{name}: expected a file, as in {kind}:crawl.db")
     else:
-        found = OutputTarget(name, name, _form(name, form))
+        found = OutputTarget(name, name, _form(name, form, only=only))
     if found.remote:
         _check_remote(name)
     library = _EXTRAS.get(found.form.name)
@@ -142,7 +164,7 @@ def _check_remote(name: str) -> None:
     check_library(name)
 
 
-def _form(name: str, form: str) -> OutputForm:
+def _form(name: str, form: str, *, only: bool) -> OutputForm:
     asked = OutputForm(*_split(f"x.{form}"))
     if is_directory(name):
         return asked
@@ -154,7 +176,7 @@ def _form(name: str, form: str) -> OutputForm:
     if not kind and form != "jsonl":
         return asked
     own = OutputForm(kind or "jsonl", packing)
-    if asked not in (OutputForm(), own):
+    if only and asked not in (OutputForm(), own):
         raise ConfigurationError(
             f"format: {form} is for a directory or a pipe; {name} says itself what it is"
         )

@@ -14,7 +14,7 @@ from crawler.model.outcome import Final
 from crawler.model.value import value
 from crawler.store.chosen import Chosen, whole
 from crawler.store.columns import CsvLine, FlatLine
-from crawler.store.forms import OutputForm, OutputTarget, target
+from crawler.store.forms import OutputForm, OutputTarget, takes_format, target
 from crawler.store.naming import LINES
 from crawler.store.outlet import Head, Outlet, no_head
 from crawler.store.record import encode
@@ -66,7 +66,8 @@ class OpenedOutputs:
 
 def targets_of(names: Sequence[str], config: CommandConfig) -> list[OutputTarget]:
     """Return the outputs of these names. Raises `ConfigurationError`."""
-    targets = [target(name, config.format) for name in names]
+    only = not any(map(takes_format, names))
+    targets = [target(name, config.format, only=only) for name in names]
     for each in targets:
         if each.remote and config.state in ("", "none"):
             raise ConfigurationError(

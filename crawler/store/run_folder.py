@@ -2,7 +2,7 @@
 
     OUT.state/lock         locked by the parent
     OUT.state/run.json     format, options, number of partitions, the sites that were dealt out to
-                           them, what the output held before
+                           them, what the outputs held before, which part each is made of
     OUT.state/pN/          the state of partition N
     OUT.state/pages        the quota of `--max-pages`
     OUT.state/rounds/      the rounds of a cluster (`crawler.engine.round_state`)
@@ -94,6 +94,11 @@ class RunFolder:
         run = self._whole.run()
         return [run["begun"], *run.get("others", ())]
 
+    def kept(self, outputs: int) -> list[int]:
+        """Return the numbers of the parts that a run's outputs are made of."""
+        found: list[int] = self._whole.run().get("kept", list(range(outputs)))
+        return found
+
     @property
     def untouched(self) -> bool:
         """True if no partition has committed anything."""
@@ -132,11 +137,21 @@ class RunFolder:
             finally:
                 os.close(number)
 
-    def begin(self, options: Mapping[str, Any], partitions: int, *targets: GatheringPlace) -> None:
-        """Begin a run of so many partitions into these outputs. Raises `EnvironmentFailure`."""
+    def begin(
+        self,
+        options: Mapping[str, Any],
+        partitions: int,
+        *targets: GatheringPlace,
+        kept: Sequence[int] = (),
+    ) -> None:
+        """Begin a run of so many partitions into these outputs. Raises `EnvironmentFailure`.
+
+        kept: what `kept` is to return; by default each output has parts of its own.
+        """
         first, *others = (each.begun for each in targets)
         run = self._described(options)
         run |= {"partitions": partitions, "begun": first, "others": others}
+        run |= {"kept": list(kept)} if kept else {}
         with explained(str(self.path)):
             disk.remove(self._whole.receipt)
             for name in ("journal", "seen", "status.json"):  # of a crawl that is replaced
@@ -158,7 +173,8 @@ class RunFolder:
 
         That needs as much again: better known before a crawl goes on than at its end.
         """
-        for number, target in enumerate(targets):
+        kept = self.kept(len(targets)) if self.partitions else ()
+        for number, target in zip(kept, targets, strict=False):
             paths = self.path.glob(f"p[0-9]*/{part_name(number)}[.-]*")
             target.check_room([CommittedPart(0, path, path.stat().st_size) for path in paths])
 
@@ -208,7 +224,8 @@ class RunFolder:
                 receipt = self._read("ended.json")
                 lengths = receipt.pop("lengths")
                 first, *others = (
-                    each.gather(self._parts(number, lengths)) for number, each in enumerate(targets)
+                    each.gather(self._parts(number, lengths))
+                    for number, each in zip(self.kept(len(targets)), targets, strict=True)
                 )
                 names = (each.label for each in targets[1:])
                 receipt |= first | others_of(dict(zip(names, others, strict=True)))

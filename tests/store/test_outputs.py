@@ -28,11 +28,12 @@ from crawler.store import forms
 from crawler.store.archive import unpacked
 from crawler.store.columns import columns
 from crawler.store.compression import packing
-from crawler.store.forms import OutputForm, target
+from crawler.store.forms import OutputForm, logs_of, target
 from crawler.store.gathering import CommittedPart
 from crawler.store.placing import placed
 from crawler.store.record import OPTIONAL, schema
 from crawler.store.rendering import open_outputs, targets_of
+from crawler.store.run_folder import RunFolder
 from tests.unmannered import MANNERS_OFF
 
 TITLE = 'A "quoted" title,\nwith a comma and \x1b[31m\u2028'
@@ -207,6 +208,33 @@ def test_what_cannot_be_written_is_refused(name: str, form: str, problem: str) -
     """In one line, before anything is made."""
     with pytest.raises(ConfigurationError, match=problem):
         target(name, form)
+
+
+def test_a_format_is_that_of_the_directory_among_several_outputs() -> None:
+    """The others say what they are; without a directory or a pipe nothing has use for it."""
+    names = ["out/", "x.jsonl", "sqlite:x.db"]
+    found = targets_of(names, CommandConfig(format="parquet"))
+    assert [each.form.name for each in found] == ["parquet", "jsonl", "sqlite"]
+    with pytest.raises(ConfigurationError, match=r"x\.jsonl says itself"):
+        targets_of(names[1:], CommandConfig(format="parquet"))
+
+
+def test_outputs_that_are_made_at_the_end_share_their_rows(tmp_path: Path) -> None:
+    """A partition writes them once; a run of an earlier version goes on with a copy for each."""
+    names = ["x.csv", "x.parquet", "sqlite:x.db", "x.jsonl", "duckdb:x.db", "x.warc"]
+    kept = logs_of(targets_of(names, CommandConfig()))
+    assert kept == [0, 1, 1, 2, 1, 3]
+    folder = RunFolder(str(tmp_path / "x.csv"))
+    with closing(folder):
+        folder.lock()
+        (output,) = targets_of([f"{tmp_path}/y.jsonl"], CommandConfig())
+        place = placed(output, CommandConfig(), None)
+        folder.begin({}, 1, place)
+        assert folder.kept(3) == [0, 1, 2]
+        folder.begin({}, 1, place, kept=kept)
+        assert folder.kept(6) == kept
+        folder.discard()
+        place.close()
 
 
 def test_an_output_that_cannot_be_made_leaves_the_others_alone(tmp_path: Path) -> None:
