@@ -286,7 +286,7 @@ class RoundsCrawl:
         self._started_at = perf_counter()
         try:
             self._want(Wish.FINISH)
-            while self._hand_out() or self._running:
+            while self._hand_out() or self._running or self._waiting:
                 self._hear()
                 self._look()
                 self._look_at_time()
@@ -304,6 +304,13 @@ class RoundsCrawl:
         return [handle for handle in self._handles if handle.attempts]
 
     @property
+    def _waiting(self) -> list[RoundHandle]:
+        """The partitions with work that nobody is at: perhaps no worker is free for them yet."""
+        if self._stopping:
+            return []
+        return [each for each in self._handles if not each.attempts and self._has_work(each)]
+
+    @property
     def _stopping(self) -> bool:
         return self._wish is not Wish.FINISH
 
@@ -317,7 +324,7 @@ class RoundsCrawl:
         handed_out = False
         while not self._stopping:
             busy = sum(len(handle.tasks) for handle in self._handles)
-            waiting = [h for h in self._handles if not h.attempts and self._has_work(h)]
+            waiting = self._waiting
             if busy >= self._workers.slots or not waiting:
                 break
             # Whoever had the fewest turns comes first, and of those the one with the most to do.
@@ -377,6 +384,7 @@ class RoundsCrawl:
             handle.tasks[self._workers.executor().submit(crawl_round, call)] = call
         except CrawlerError as error:
             self._fail(error)
+            self.stop()
             return False
         self._tell(handle, Level.DEBUG, "round_handed_out")
         return True

@@ -277,6 +277,32 @@ class _Hung(Executor):
         return Future()
 
 
+def test_a_worker_that_hangs_after_its_round_holds_up_only_itself(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """A manifest counts, whether or not the call that made it returns, and the rest is crawled."""
+    crawl = driver(tmp_path, listed(), Stuck())
+    crawl.run()
+    assert crawl.done and len(records(tmp_path)) == len(set(listed()))
+
+
+class Stuck(Threads):
+    """Two workers, the first of which crawls a round, and does not say so until it is asked for."""
+
+    def executor(self) -> Executor:
+        return super().executor() if self.calls else _Stuck(self)
+
+
+class _Stuck(Executor):
+    def __init__(self, workers: Stuck) -> None:
+        self._workers = workers
+
+    def submit(self, function: Any, /, *words: Any, **named: Any) -> Future[Any]:
+        self._workers.calls.extend(words)
+        function(*words)
+        return Future()
+
+
 def test_a_worker_of_another_version_is_refused(tmp_path: Path, web: CountingHosts) -> None:
     """Driver and worker have the same version, or nothing is crawled."""
     driver(tmp_path, listed())
