@@ -99,6 +99,7 @@ def test_the_last_file_is_added_to(tmp_path: Path) -> None:
     assert contents(path)[1] == b"<12>cccccc\ndddddd"
 
 
+@pytest.mark.slow
 def test_a_crawl_into_several_files_has_one_receipt_and_one_index(tmp_path: Path) -> None:
     """Every file begins with what it is, and the index leads into all of them."""
     path = tmp_path / "out.warc.gz"
