@@ -7,7 +7,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
 from crawler.core.ownership import Ownership
 from crawler.engine.parallel_output import Forwarded
-from crawler.engine.partition import crawl_partition
+from crawler.engine.partition import crawl_partition, partition_folder
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
 from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
@@ -29,6 +29,7 @@ from crawler.model.outcome import Fetched
 from crawler.model.request import Request
 from crawler.model.url import Url
 from crawler.runtime.suffixes import PublicSuffixes
+from crawler.store.journal.handover import Inbox
 from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
 from tests.patience import PATIENCE
 from tests.unmannered import MANNERS_OFF
@@ -386,6 +387,33 @@ def test_a_resume_with_another_number_of_workers(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="was begun with 3 partitions"):
         called(replace(plan, partitions=2), 0)
     assert len(records(rounds(replace(plan, running=2)))) == len(set(listed()))
+
+
+def test_a_partition_hands_over_what_it_finds_once(tmp_path: Path) -> None:
+    """However many of its pages link to a URL: the finder removes repeats."""
+    plan = planned(tmp_path, [page(n) for n in range(HOSTS)], **FOLLOWING)
+    found = rounds(plan)
+    for sender in range(plan.partitions):
+        handed: list[str] = []
+        for receiver in {*range(plan.partitions)} - {sender}:
+            inbox = Inbox(receiver, {sender: partition_folder(plan, sender)}, {})
+            with closing(inbox):
+                while (arrivals := inbox.take(100)) is not None:
+                    handed += [each.url.href for each in arrivals if not each.hops]
+        assert len(handed) == len(set(handed)) > 0
+        assert len(handed) <= found[sender].sent
+
+
+def test_what_a_partition_keeps_is_its_owners_alone(tmp_path: Path) -> None:
+    """Bodies and headers may be secret: directories of a run are closed to everybody else."""
+    old = os.umask(0)
+    try:
+        plan = planned(tmp_path, listed()[:2], 1)
+        called(plan, 0)
+    finally:
+        os.umask(old)
+    for folder in (Path(plan.state), partition_folder(plan, 0)):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_the_limit_of_pages_holds_for_all_partitions_together(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import threading
 from array import array
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from crawler.store.journal import disk
+from crawler.store.journal.journal import unsynced
 from crawler.store.journal.sent_notes import SentNotes
 from tests.patience import PATIENCE, until
 
@@ -74,3 +77,17 @@ def test_no_note_is_believed_after_a_failure(tmp_path: Path, fails: int) -> None
     for result in others:
         with pytest.raises(OSError, match=r"broken|could not be"):
             result()
+
+
+def test_a_torn_note_is_cut_and_the_name_of_the_file_is_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notes after it are whole, and a power cut does not take the file with them."""
+    settled: list[Path] = []
+    monkeypatch.setattr(disk, "settle", settled.append)
+    path = tmp_path / "sent"
+    path.write_bytes(array("Q", [1]).tobytes() + b"torn")
+    notes = SentNotes(path, resumed=True)
+    with closing(notes):
+        assert notes.add(2, unsynced)
+    assert array("Q", path.read_bytes()) == array("Q", [1, 2]) and settled == [tmp_path]
