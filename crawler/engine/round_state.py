@@ -204,9 +204,9 @@ class RoundWork:
         former = self._former()
         if former is not None:
             self._go_on_with(former, plan)
-        elif plan.previous is not None:
+        elif plan.previous is not None and self._committed(plan.previous):
             self._begin_after(plan.previous)
-        elif self._attempt > 1:
+        elif plan.previous is not None or self._attempt > 1:
             self._begin_late(options)
 
     def _link_shared(self) -> None:
@@ -243,6 +243,10 @@ class RoundWork:
             _copy(former / name, self._own / name, start)
         self._describe(former)
         disk.replace(self._own / "journal", journal)
+
+    def _committed(self, previous: RoundManifest) -> bool:
+        """Return whether a round has left a state: one without time for a commit has none."""
+        return (self._root / previous.work / "journal").exists()
 
     def _begin_after(self, previous: RoundManifest) -> None:
         state = self._root / previous.work

@@ -43,6 +43,7 @@ class CountingHosts(ManyHosts):
     """A web that counts the requests for pages; any thread may ask."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -210,6 +211,24 @@ def test_the_next_attempt_goes_on_with_what_a_dead_one_has_committed(
     crawl = driver(tmp_path, listed())
     crawl.run()
     assert len(records(tmp_path)) == len(set(listed()))
+
+
+def test_a_round_that_had_no_time_for_a_commit_is_followed_by_another(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """Its manifest names no state, and the next round begins with none."""
+    crawl = driver(tmp_path, listed())
+    crawl._plan(crawl._handles[0])
+    call = RoundCall(
+        place=shared(tmp_path).name, partition=0, round=1, seconds=-9.0, lease=PATIENCE
+    )
+    found = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert found is not None and not found.progress.records
+    for journal in tmp_path.glob("state/rounds/p00000/r*/a*/p0/journal"):
+        journal.unlink()  # where nothing was read at all
+    crawl = driver(tmp_path, listed())
+    crawl.run()
+    assert crawl.done and len(records(tmp_path)) == len(set(listed()))
 
 
 def test_a_round_whose_attempts_fail_is_handed_out_again_and_then_given_up(
