@@ -64,7 +64,7 @@ def crawl(
     unlimited: Annotated[
         bool,
         switch(
-            "No politeness, any address and short timeouts (--config fast-local).",
+            "No politeness, any address (--config fast-local).",
             CRAWL.group("Politeness"),
         ),
     ] = False,

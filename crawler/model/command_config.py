@@ -49,7 +49,7 @@ class CommandConfig(CrawlConfig):
     workers: WorkerCount = option(
         "Engine",
         WorkerCount(),
-        "Processes that crawl at once, each some of the hosts; auto is one a core for many hosts.",
+        "Processes that crawl, each some hosts; auto: one a core for many hosts.",
         metavar="N|auto",
         common=True,
     )

@@ -84,7 +84,7 @@ class NetworkConfig(Options):
     )
     proxy: tuple[str, ...] = _option(
         (),
-        "Proxy (http, https, socks5, socks5h), or none; of several, each host keeps one.",
+        "Proxy (http, https, socks5, socks5h), or none; repeatable.",
         metavar="URL",
         common=True,
         shown=False,

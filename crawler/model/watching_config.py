@@ -56,14 +56,14 @@ class WatchingConfig(Options):
 
     metrics: ListenPort = _option(
         ListenPort(),
-        "Serve metrics to Prometheus on this port of 127.0.0.1; 0 takes a free one.",
+        "Serve Prometheus metrics at 127.0.0.1:PORT (0: a free one).",
         metavar="PORT",
         common=True,
     )
 
     live: ListenPort = _option(
         ListenPort(),
-        "Show the crawl in a browser, on this port of 127.0.0.1; 0 takes a free one.",
+        "Show the crawl in a browser, at 127.0.0.1:PORT (0: a free one).",
         metavar="PORT",
         common=True,
     )

@@ -22,7 +22,7 @@ def webs(monkeypatch: pytest.MonkeyPatch) -> list[MockWeb]:
     """What would have been served."""
     taken: list[MockWeb] = []
 
-    def take(options: MockWeb, announce: Callable[[str], None]) -> None:
+    def take(options: MockWeb, announce: Callable[[str], None], begun: object) -> None:
         taken.append(options)
         announce("http://mock.test")
 

@@ -82,6 +82,7 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"accept": ("text/html",), "workers": WorkerCount.read("3")}
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",), "select": ("a=css:b",)}
     special |= {"keep_headers": ("etag",), "metrics": ListenPort.read("9100")}
+    special |= {"live": ListenPort.read("9101")}
     options = CommandConfig.options()
     names = [name for name in options if name != "offline"]
     groups = [names[first::4] for first in range(4)]  # those that exclude each other apart
