@@ -21,6 +21,7 @@ from crawler.runtime import limits
 from crawler.runtime.leftovers import temporary_directory
 from crawler.store.blocks import Input
 from crawler.store.claim import is_file
+from crawler.store.compression import packing
 from crawler.store.former_pages import former_pages
 from crawler.store.forms import logs_of
 from crawler.store.input_copy import copied_whole
@@ -193,7 +194,9 @@ def _forwarded(order: ParallelOrder, held: ExitStack) -> Forwarded | None:
             "workers: standard output or a pipe can only be the only output of several processes"
         )
     (only,) = order.targets
-    return Forwarded(only.path, held, rendering(only.form, order.config).head(""))
+    pack = packing(only.form.suffix)  # as partitions do: a member or frame of its own
+    head = rendering(only.form, order.config).head("")
+    return Forwarded(only.path, held, head and pack.pack(head) + pack.end())
 
 
 def _placed(

@@ -1,6 +1,7 @@
 """The compression in front of an output, by the ending of its name.
 
-gzip is that of zlib, or of isal (the extra of that name), which takes a third of the time.
+gzip is that of zlib, or of isal (the extra of that name), which takes a third of the time for large
+bodies, and two thirds for small records.
 """
 
 from __future__ import annotations

@@ -41,15 +41,16 @@ class Outlet:
     apart: each write is a whole gzip member or Zstandard frame, so that the file is always a whole
     archive. resumed: the file is that of an earlier run; `rewind` sets its end. head: what a file
     begins with; records may then have several lines. forms: suffixes that the name may have.
+    ending: the suffix of what is written to a stream, whose name has none.
     most: bytes after which a write goes to another file (`crawler.store.volumes`), 0 for never;
     sizes and places are those of all files together. The first one stays locked.
     Raises what `check_name`, `Claim`, `check_volumes` and `joint` raise.
     """
 
     __slots__ = (
-        *("_apart", "_before", "_claim", "_descriptor", "_first", "_head", "_lead"),
-        *("_make_head", "_most", "_named", "_number", "_offset", "_packing", "_path", "_replaces"),
-        *("label", "live", "path", "records"),
+        *("_apart", "_before", "_claim", "_descriptor", "_first", "_form", "_head"),
+        *("_lead", "_make_head", "_most", "_named", "_number", "_offset", "_packing", "_path"),
+        *("_replaces", "label", "live", "path", "records"),
     )
 
     def __init__(
@@ -61,13 +62,15 @@ class Outlet:
         resumed: bool = False,
         head: Head = no_head,
         forms: Sequence[str] = LINES,
+        ending: str = "",
         most: int = 0,
     ) -> None:
         check_name(path, forms, packed=True)
         self._path = self.path = path
         self._make_head = head
         self._head = head(os.path.basename(path))
-        self._packing = packing(path)
+        self._form = path + ending
+        self._packing = packing(self._form)
         self._apart = apart
         self._most = most
         self._number = self._before = 0  # of the file that is written; bytes in those before it
@@ -105,7 +108,7 @@ class Outlet:
         data = self._packing.pack(self._head + lines if not self._offset else lines)
         if self._apart and self.packed:
             data += self._packing.end()
-            self._packing = packing(self._path)
+            self._packing = packing(self._form)
         done = 0
         try:
             while done < len(data):

@@ -4,9 +4,8 @@ The schema is that of the records, with its descriptions as metadata of the fiel
 the options alone: objects are structures, lists of links are lists, times are timestamps. What the
 schema of records leaves open (`parsed`, `headers`) is JSON text.
 
-Lines become columns in Arrow's own JSON reader, without a Python object for any value: 16 us a page
-where rows of Python objects take 100. What is open has to be made text before that, so lines with
-such a field take a detour.
+Lines become columns in Arrow's own JSON reader, without a Python object for any value. What is open
+has to be made text before that, so lines with such a field take a detour.
 """
 
 from __future__ import annotations

@@ -94,7 +94,14 @@ def open_outputs(
             most = config.warc_size if each.rolling else 0
             forms = LINES if each.form.name == "jsonl" else (f".{each.form.name}",)
             outlet = Outlet(
-                each.path, existing, apart=apart, resumed=resumed, head=head, forms=forms, most=most
+                each.path,
+                existing,
+                apart=apart,
+                resumed=resumed,
+                head=head,
+                forms=forms,
+                ending=each.form.suffix if each.streamed else "",
+                most=most,
             )
             stack.callback(outlet.close)
             outlets.append(outlet)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import zstandard
+from warcio.archiveiterator import ArchiveIterator
 
 from crawler.cli import main
 from crawler.mock import MockWeb, running
@@ -123,3 +128,27 @@ def test_two_crawls_at_once_do_not_share_a_file(tmp_path: Path) -> None:
             first.terminate()
             first.communicate(timeout=PATIENCE)
     assert len(output.read_text().splitlines()) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("form", "workers"), [("csv.gz", 2), ("warc.gz", 2), ("warc.gz", 1), ("csv.zst", 1)]
+)
+def test_a_pipe_is_packed_as_its_format_says(form: str, workers: int) -> None:
+    """What several processes send, too: readers of the format take it as one whole archive."""
+    with running(MockWeb(hosts=2, pages=20)) as web:
+        urls = [f"{web.url}/page/{n}" for n in range(20)]
+        words = ["crawl", *WORDS, "-q", "-o", "-", "--format", form, "--workers", str(workers)]
+        command = [sys.executable, "-m", "crawler", *words, *urls]
+        told = subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE, check=True).stdout
+    if form.startswith("warc"):
+        found = [
+            each.rec_headers["WARC-Target-URI"]
+            for each in ArchiveIterator(io.BytesIO(told))
+            if each.rec_type in ("response", "revisit")
+        ]
+    else:
+        with zstandard.ZstdDecompressor().stream_reader(told, read_across_frames=True) as frames:
+            text = gzip.decompress(told) if form.endswith("gz") else frames.read()
+        found = [row["url"] for row in csv.DictReader(io.StringIO(text.decode(), newline=""))]
+    assert sorted(found) == sorted(urls)
