@@ -114,7 +114,7 @@ class Parts:
 
     lasting: the same command continues it after it was stopped. ending: seconds that other
     processes may take to end, after the drain timeout. peak_rss: the peak memory of those, in all.
-    held: what else is to be closed at the end.
+    exhausted: they have read the whole list. held: what else is to be closed at the end.
     """
 
     session: Session
@@ -123,10 +123,13 @@ class Parts:
     lasting: bool = False
     ending: float = 0.0
     peak_rss: Callable[[], int] = int
+    exhausted: Callable[[], bool] = bool
     held: ExitStack = field(default_factory=ExitStack)
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
+        if self.exhausted():
+            return self.session.statistics().read
         return self.source.progress().expected
 
 
@@ -474,6 +477,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
         lasting=lasting,
         ending=ENDING,
         peak_rss=opened.session.peak_rss,
+        exhausted=lambda: all(each.exhausted for each in opened.session.manifests),
         held=held,
     )
 

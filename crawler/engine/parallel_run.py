@@ -112,6 +112,7 @@ def _opened(
         partitions=partitions,
         running=_running(order, partitions) if workers is None else min(partitions, workers.slots),
         sites=sites,
+        lasting=order.lasting,
     )
     crawl: ParallelCrawl | RoundsCrawl
     if workers is not None:

@@ -31,7 +31,8 @@ class CrawlPlan:
     `memory`. `sites` has the partitions of known sites (`crawler.core.ownership`); those of the
     first call count. `round` numbers a call whose records are to be in files of its own, from 1 on
     (`crawler.engine.round_files`); with 0, all calls add to one part. elsewhere: what earlier calls
-    have handed over to others lies in other folders (`crawler.engine.round_state`).
+    have handed over to others lies in other folders (`crawler.engine.round_state`). lasting: a
+    later run continues this one, if it is stopped; otherwise what waits then ends as interrupted.
     """
 
     options: Mapping[str, Any]
@@ -45,6 +46,7 @@ class CrawlPlan:
     sites: Mapping[str, int] = field(default_factory=dict)
     round: int = 0
     elsewhere: bool = False
+    lasting: bool = True
 
 
 @value(frozen=True, slots=True, kw_only=True)
