@@ -365,7 +365,8 @@ def open_crawl(
     """Log in, where asked to, and create the real session, its source and its sink."""
     order, held = _logged_in(order)
     try:
-        return _opened(order, announce, plugins, held)
+        several = _in_parallel(order, announce, held) if plugins is None else None
+        return several or _opened(order, announce, plugins, held)
     except BaseException:
         held.close()
         raise
@@ -387,8 +388,6 @@ def _opened(
     from crawler.store.sources import UrlSource
 
     config = order.config
-    if plugins is None and (several := _in_parallel(order, announce, held)) is not None:
-        return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
     folder, old = None, False
