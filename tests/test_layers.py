@@ -59,6 +59,8 @@ HOMES = {
     **dict.fromkeys(("pandas", "pyarrow"), "frames.py store/parquet_*.py"),
     "duckdb": "store/databases.py",
     "distributed": "engine/cluster.py",
+    "opentelemetry": "engine/span_export.py engine/visit_traces.py",
+    "requests": "engine/span_export.py",
     "jinja2": "report/html_page.py",
     "matplotlib": "report/* load/plots.py compare/charts.py compare/ratio_plots.py",
     "frostwork": "formats/by_frostwork.py",

@@ -13,14 +13,13 @@ from crawler.cli.asking import reporting
 from crawler.cli.bound import bound_by
 from crawler.cli.cost import Cost
 from crawler.cli.crawl_summary import Report
-from crawler.cli.crawl_watch import CrawlWatch, watched
+from crawler.cli.crawl_watch import CrawlWatch, WatchedSession, watched
 from crawler.cli.interrupt import Interrupts
 from crawler.cli.screen import Screen
 from crawler.cli.screen_choice import screen
 from crawler.cli.telling import complain, show_traceback
 from crawler.cli.terminal import may_be_drawn_on
 from crawler.core.audit import Totals
-from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
 from crawler.model.choices import Existing
 from crawler.model.command_config import CommandConfig
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from crawler.store.forms import OutputTarget
 
 
-class Session(Protocol):
+class Session(WatchedSession, Protocol):
     """The crawl; every method but `run` may be called from any thread.
 
     `overdue` is true if its time was up, or somebody stopped it, before its work was done.
@@ -52,20 +51,8 @@ class Session(Protocol):
     def stop_now(self) -> None:
         """End the requests in flight, too."""
 
-    def statistics(self) -> Snapshot:
-        """Return the statistics so far."""
-
     def totals(self) -> Totals:
         """Return the totals over all hosts."""
-
-    def show_hosts(self) -> None:
-        """Have the statistics show hosts."""
-
-    def control(self, control: CrawlControl) -> None:
-        """Do what a person asks."""
-
-    def partitions(self) -> Sequence[tuple[int, bool, Snapshot]]:
-        """Return each partition's number, whether it runs, and its statistics."""
 
     @property
     def worker_cpu_seconds(self) -> float:
@@ -114,7 +101,7 @@ class Parts:
 
     lasting: the same command continues it after it was stopped. ending: seconds that other
     processes may take to end, after the drain timeout. peak_rss: the peak memory of those, in all.
-    exhausted: they have read the whole list. held: what else is to be closed at the end.
+    held: what else is to be closed at the end.
     """
 
     session: Session
@@ -123,13 +110,10 @@ class Parts:
     lasting: bool = False
     ending: float = 0.0
     peak_rss: Callable[[], int] = int
-    exhausted: Callable[[], bool] = bool
     held: ExitStack = field(default_factory=ExitStack)
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
-        if self.exhausted():
-            return self.session.statistics().read
         return self.source.progress().expected
 
 
@@ -365,8 +349,7 @@ def open_crawl(
     """Log in, where asked to, and create the real session, its source and its sink."""
     order, held = _logged_in(order)
     try:
-        several = _in_parallel(order, announce, held) if plugins is None else None
-        return several or _opened(order, announce, plugins, held)
+        return _opened(order, announce, plugins, held)
     except BaseException:
         held.close()
         raise
@@ -388,6 +371,8 @@ def _opened(
     from crawler.store.sources import UrlSource
 
     config = order.config
+    if plugins is None and (several := _in_parallel(order, announce, held)) is not None:
+        return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
     folder, old = None, False
@@ -476,7 +461,6 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
         lasting=lasting,
         ending=ENDING,
         peak_rss=opened.session.peak_rss,
-        exhausted=lambda: all(each.exhausted for each in opened.session.manifests),
         held=held,
     )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from secrets import token_hex
 from time import time
 from typing import Protocol
 
 from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
+from crawler.engine.steps import VisitEnd
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError, ExitCode
-from crawler.model.event import Event, Events, Level
+from crawler.model.event import Event, Events, Level, told_url
 from crawler.model.version import VERSION
 
 
@@ -24,6 +26,9 @@ class WatchedSession(Protocol):
 
     def show_hosts(self) -> None:
         """Have the statistics show hosts."""
+
+    def trace(self, opened: Callable[[], Callable[[VisitEnd], None]]) -> None:
+        """Tell what `opened` returns of each visit, unless partitions do that themselves."""
 
     def control(self, control: CrawlControl) -> None:
         """Do what a person asks."""
@@ -132,6 +137,8 @@ def watched(config: CommandConfig, title: str, say: Callable[[str], None]) -> It
             _metrics(watch, config, say, stack)
         if config.watching.live.number is not None:
             _live(watch, config, title, say, stack)
+        if config.watching.otlp.href:
+            _traces(watch, config, say, stack)
         watch.started()
         try:
             yield watch
@@ -202,6 +209,22 @@ def _live(
         print(line, file=sys.stderr, flush=True)
     else:
         say(line)
+
+
+def _traces(
+    watch: CrawlWatch, config: CommandConfig, say: Callable[[str], None], stack: ExitStack
+) -> None:
+    from crawler.engine.span_export import exporting_visits, require_otlp
+
+    require_otlp()
+    options = config.watching
+    collector = told_url(options.otlp.href)
+    say(f"otlp: {options.otlp_sample:.3g} of the URLs (--otlp-sample) to {collector}")
+
+    def opened() -> Callable[[VisitEnd], None]:
+        return stack.enter_context(exporting_visits(options, token_hex(8), say))
+
+    watch.on_ready(lambda parts: parts.session.trace(opened))
 
 
 def _notify(

@@ -230,7 +230,8 @@ class AsyncEngine(Steps):
         return parsed_as(fetched, received, parsed, keep_body=self.keep_body)
 
     def _finish(self, request: Request, outcome: Ended) -> None:
-        self._emit(self._core.finish(request, outcome, perf_counter()))
+        now = perf_counter()
+        self._conclude(outcome, now, self._core.finish(request, outcome, now))
 
 
 class LagMonitor:

@@ -36,7 +36,8 @@ from crawler.core.crawl_core import CrawlCore, ignore
 from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
-from crawler.engine.ports import LAST_WRITES, Sink, Source, silent
+from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.steps import VisitEnd
 from crawler.fetch.budget import Budget
 from crawler.fetch.http_fetcher import Former
 from crawler.formats.robots import RobotsRules
@@ -63,6 +64,9 @@ _SHOWN_HOSTS = 8
 
 _OFFLINE = {"per_ip": 0, "delay": 0.0, "ip_delay": 0.0, "throttle": 0.0, "breaker": 0}
 """The options of a crawl that asks no server: there is nobody to be polite to."""
+
+LAST_WRITES = 0.5
+"""Seconds for the reader of the output to take what the end of the drain has left."""
 
 
 class CrawlSession:
@@ -131,6 +135,7 @@ class CrawlSession:
         self._describe: Callable[[], str] = str
         self._worker_cpu: Callable[[], float] = float
         self._events = NO_EVENTS
+        self._trace: Callable[[VisitEnd], None] | None = None
         self._early: list[CrawlControl] = []
         self._queue: Callable[[], int] = int
         sink.on_room = self.wake
@@ -141,6 +146,10 @@ class CrawlSession:
         """Tell `events` of what happens; before the run."""
         self._events = events
         self._core.tell_events(events)
+
+    def trace(self, opened: Callable[[], Callable[[VisitEnd], None]]) -> None:
+        """Tell what `opened` returns of each visit that ends; before the run."""
+        self._trace = opened()
 
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks.
@@ -306,6 +315,7 @@ class CrawlSession:
         self._core.begin(perf_counter())
         engine.led_on = self._plugins.led_on
         engine.before_fetch = self._plugins.before_fetch
+        engine.trace = self._trace
         self._engine = engine
         self._tell = tell
         early, self._early = self._early, []

@@ -19,10 +19,10 @@ from crawler.core.audit import Totals
 from crawler.core.by_hand import Command, CrawlControl, in_force
 from crawler.core.collector import Snapshot
 from crawler.core.merged import merged, summed_totals
+from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
-from crawler.engine.ports import LAST_WRITES
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.event import NO_EVENTS, Event, Events, Level
 from crawler.runtime.companion import heard_first
@@ -160,6 +160,9 @@ class ParallelCrawl:
 
     def show_hosts(self) -> None:
         """Do nothing: the partitions show theirs, as the options say."""
+
+    def trace(self, opened: Callable[[], object]) -> None:
+        """Do nothing: the partitions trace their visits, as the options say."""
 
     def partitions(self) -> list[tuple[int, bool, Snapshot]]:
         """Return each partition's number, whether it runs, and its statistics."""

@@ -14,10 +14,11 @@ from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.partition_plan import Manifest
+from crawler.engine.rounds import RoundsCrawl
 from crawler.model.choices import Existing
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Final
@@ -25,9 +26,6 @@ from crawler.store.gathering import CommittedPart
 from crawler.store.log import LineLog
 from crawler.store.run_folder import GatheringPlace, RunFolder
 from crawler.store.sinks import RecordSink
-
-if TYPE_CHECKING:
-    from crawler.engine.rounds import RoundsCrawl
 
 _BLOCK = 1 << 20  # bytes that are passed on at once
 _PAUSE = 0.02  # seconds between two looks at a reader that has no room

@@ -25,7 +25,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from crawler.engine.partition_plan import CrawlPlan, Manifest, PartitionWatch, W
 from crawler.engine.plugins import Plugins, keeping
 from crawler.engine.ports import silent
 from crawler.engine.round_files import RoundFiles, held
+from crawler.engine.steps import VisitEnd
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.event import Events
@@ -160,7 +161,6 @@ class PartitionCrawl:
             self._expected,
             ownership if shared else None,
             self._quota.allow if self._quota is not None else None,
-            plan.lasting,
         )
         former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
         if config.save:
@@ -178,6 +178,8 @@ class PartitionCrawl:
         )
         if watch is not None:
             self._attend(watch, config)
+        if config.watching.otlp.href:
+            self._session.trace(lambda: stack.enter_context(self._traces(plan, config)))
         journal.on_rest = self._sink.hasten
         self._sink.on_room = self._committed
 
@@ -193,6 +195,14 @@ class PartitionCrawl:
         if config.watching.live.number is not None:
             self._session.show_hosts()
         watch.obey(self._session.control)
+
+    def _traces(
+        self, plan: CrawlPlan, config: CommandConfig
+    ) -> AbstractContextManager[Callable[[VisitEnd], None]]:
+        from crawler.engine.span_export import exporting_visits
+
+        say = self._watch.announce if self._watch is not None else silent
+        return exporting_visits(config.watching, plan.run, say, partition=self._partition)
 
     def run(self, deadline: float | None) -> Manifest:
         """Crawl, and return what is committed in the end."""

@@ -264,6 +264,9 @@ class RoundsCrawl:
     def show_hosts(self) -> None:
         """Do nothing: hosts are shown where they are crawled."""
 
+    def trace(self, opened: Callable[[], object]) -> None:
+        """Do nothing: the partitions trace their visits, as the options say."""
+
     def partitions(self) -> list[tuple[int, bool, Snapshot]]:
         """Return each partition's number, whether it runs, and its statistics."""
         return [(each.number, bool(each.attempts), each.taken) for each in self._handles]

@@ -19,8 +19,8 @@ from crawler.store.remote_input import is_remote
 from crawler.store.round_place import RoundPlace, SharedFolder
 from crawler.store.run_folder import ROUNDS, RunFolder
 
-_REFUSED = ("accept_change", "audit", "cdxj", "login", "repeats", "save", "since")
-"""Options whose files one process alone can write or read."""
+_REFUSED = ("accept_change", "audit", "cdxj", "login", "otlp", "repeats", "save", "since")
+"""Options whose files one process alone can write or read; and traces, which rounds would tear."""
 _BY_NAME = ("cookies", "credentials", "debug", "limit")
 """Options that every worker needs as well; files are meant by their names."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from time import perf_counter
+from typing import NamedTuple
 
 from crawler.core.bottleneck import Limit
 from crawler.core.crawl_core import CrawlCore
@@ -21,12 +22,26 @@ MOST = 500
 """Outcomes that are written before anything else has a turn."""
 
 
+class VisitEnd(NamedTuple):
+    """A visit that has ended; times are seconds of the core's clock.
+
+    `ended` is when its outcome was known; the records that it led to (`written`: their number) were
+    handed to the sink from `handed` to `over`.
+    """
+
+    outcome: Ended
+    ended: float
+    handed: float
+    over: float
+    written: int
+
+
 class Steps:
     """The steps of an engine, and the outcomes that they lead to.
 
     `keep_body`: outcomes have the bodies of their responses. `led_on` is told of the redirects of
     pages, and of pages that may be left by a refresh, before the core is; `before_fetch` is called
-    before each request.
+    before each request. `trace` is told of each visit that has ended.
     """
 
     _feeder: Feeder
@@ -39,6 +54,7 @@ class Steps:
         self.keep_body = False
         self.led_on: Callable[[Redirect | Page], None] | None = None
         self.before_fetch: Callable[[], None] | None = None
+        self.trace: Callable[[VisitEnd], None] | None = None
         self._cancelled = False
         self._failure: CrawlerError | None = None
 
@@ -67,6 +83,15 @@ class Steps:
             return outcome
         self.led_on(outcome)
         return replace(outcome, exchange=replace(outcome.exchange, archived=True))
+
+    def _conclude(self, outcome: Ended, ended: float, finals: tuple[Final, ...]) -> None:
+        """Write what a visit has led to, and tell of the visit if anybody wants to know."""
+        if self.trace is None:
+            self._emit(finals)
+            return
+        handed = perf_counter()
+        self._emit(finals)
+        self.trace(VisitEnd(outcome, ended, handed, perf_counter(), len(finals)))
 
     def _emit(self, finals: Iterable[Final]) -> None:
         """Write outcomes. If the sink fails the crawl ends, as records would be lost."""

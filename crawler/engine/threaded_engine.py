@@ -221,10 +221,11 @@ class ThreadedEngine(Steps):
         except Exception as error:  # a bug costs this URL, is said in its record, and no more
             outcome = unforeseen(request, error)
         finally:
+            ended = outcome or cancelled(request)
             with self._changed:
-                ended = outcome or cancelled(request)
-                finals = self._core.finish(request, ended, perf_counter())
-            self._emit(finals)
+                now = perf_counter()
+                finals = self._core.finish(request, ended, now)
+            self._conclude(ended, now, finals)
             self._fetcher.forget(request)
 
     def _outcome(self, request: Request) -> Ended:

@@ -1,15 +1,17 @@
-"""The options of whoever watches a crawl: its log, its metrics, its page, its notices."""
+"""The options of whoever watches a crawl: its log, metrics, page, traces and notices."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
+from urllib.parse import urlsplit
 
 from crawler.model.choices import LogFormat, LogLevel
 from crawler.model.event import Level
 from crawler.model.option import Options, option
 from crawler.model.units import BYTES, SHARE
+from crawler.model.url import masked
 
 _option = partial(option, "Watching")
 _LAST_PORT = 65_535
@@ -35,6 +37,35 @@ class ListenPort:
 
     def __str__(self) -> str:
         return "" if self.number is None else str(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorUrl:
+    """The URL that takes traces (OTLP over HTTP); "" if there is none."""
+
+    href: str = ""
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read a URL, or "" for none; without a path it gets that of the protocol.
+
+        Raises ValueError for anything else, and for credentials, which a process list would show.
+        """
+        if isinstance(value, cls):
+            return value
+        text = value if isinstance(value, str) else ""
+        if value == "":
+            return cls()
+        parts = urlsplit(text)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError(f"{masked(str(value))!r} is not a URL; expected http://HOST:4318")
+        if "@" in parts.netloc:
+            raise ValueError("credentials belong into OTEL_EXPORTER_OTLP_HEADERS, not into the URL")
+        _ = parts.port  # raises ValueError if it is not a port
+        return cls(text if parts.path.strip("/") else f"{text.rstrip('/')}/v1/traces")
+
+    def __str__(self) -> str:
+        return self.href
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +102,15 @@ class WatchingConfig(Options):
         "127.0.0.1", "Address of --live; one that others reach needs --live-public, too."
     )
     live_public: bool = _option(False, "Let --live-address be reached from other machines.")
+
+    otlp: CollectorUrl = _option(
+        CollectorUrl(),
+        "Send traces of URLs to this OpenTelemetry collector (OTLP over HTTP; extra otlp).",
+        metavar="URL",
+    )
+    otlp_sample: float = _option(
+        0.01, "Share of the URLs that --otlp traces (1: all).", least=0, most=1, unit=SHARE
+    )
 
     notify: str = _option(
         "",

@@ -25,7 +25,7 @@ from crawler.model.errors import ExitCode
 from crawler.model.hosts import HostTable
 from crawler.model.option import Option
 from crawler.model.version import VERSION
-from crawler.model.watching_config import ListenPort
+from crawler.model.watching_config import CollectorUrl, ListenPort
 
 
 @pytest.fixture
@@ -83,6 +83,7 @@ def test_every_option_has_its_flag_and_variable(
     special |= {"include": ("*/docs/*",), "exclude": ("*.pdf",), "select": ("a=css:b",)}
     special |= {"keep_headers": ("etag",), "metrics": ListenPort.read("9100")}
     special |= {"live": ListenPort.read("9101")}
+    special |= {"otlp": CollectorUrl.read("http://a.test:4318")}
     options = CommandConfig.options()
     names = [name for name in options if name != "offline"]
     groups = [names[first::4] for first in range(4)]  # those that exclude each other apart

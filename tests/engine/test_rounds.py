@@ -424,6 +424,7 @@ def test_of_many_that_take_a_round_up_each_has_its_own_number(tmp_path: Path) ->
         (["a/", "b/"], {}, "has to be one directory"),
         (["out/"], {"save": "bodies"}, "save: cannot be used with --cluster"),
         (["out/"], {"audit": "a.jsonl"}, "audit: cannot be used with --cluster"),
+        (["out/"], {"otlp": "http://a.test"}, "otlp: cannot be used with --cluster"),
         (["out/"], {"workers": "2"}, "leave --workers out"),
         (["out/"], {"header": ("Authorization: x",)}, "header: may hold secrets.*CRAWLER_HEADER"),
     ],
