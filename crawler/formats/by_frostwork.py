@@ -83,9 +83,8 @@ def find(body: bytes, encoding: str, token: str) -> Found:
     markup = tamed(whole)
     columns = (_following(token) if token else _SCAN).columns(markup, label)
     rels, hrefs, inert = columns[_SHARED : len(_FIELDS)]
-    found = Found(*columns[:_SHARED], *columns[len(_FIELDS) :])
-    if rels:
-        found = found._replace(related=related(rels, hrefs))
+    following = columns[len(_FIELDS) :] if token else ((), (), (), ())
+    found = Found(*columns[:_SHARED], *following, related(rels, hrefs) if rels else ())
     if inert:
         (links,) = _INERT_LINKS.columns(markup, label)
         found = found._replace(hrefs=without(found.hrefs, links))

@@ -24,9 +24,9 @@ import ada_url
 
 from crawler.formats import caps
 
-_PATH: Final = r"(?:[\w-][\w.~-]*/)*(?:[\w-][\w.~-]*)?(?:\?[\w.~!$&()*+,;=@/?:%-]*)?"
-_RELATIVE = re.compile(rf"(?=[\w/.-])(?:((?:\.\./)+)|(/))?{_PATH}", re.ASCII)
-_ABSOLUTE = re.compile(rf"https?://(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z]{{2,}}/{_PATH}", re.ASCII)
+_PATH: Final = r"(?:[\w-][\w.~-]*+/)*(?:[\w-][\w.~-]*+)?(?:\?[\w.~!$&()*+,;=@/?:%-]*+)?"
+_RELATIVE = re.compile(rf"(?:((?:\.\./)+)|(/)|(?=[\w-])){_PATH}", re.ASCII)
+_ABSOLUTE = re.compile(rf"https?://(?:(?!xn--)[a-z0-9_-]++\.)+(?!xn--)[a-z]{{2,}}/{_PATH}", re.ASCII)
 _NO_PAGES: Final = ("javascript:", "mailto:", "tel:", "data:")
 _PAGES: Final = ("https://", "http://")
 

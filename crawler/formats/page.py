@@ -34,9 +34,8 @@ _NOTHING: Final[dict[str, Any]] = {
     "refresh": None,
     "links": [],
 }
-_AFTER: Final = ("links", "links_left_off")
 _SPACES: Final = "\t\n\f\r "
-_RUN = re.compile(r"[\t\n\f\r ]+")
+_RUN = re.compile(r"[\t\n\f\r][\t\n\f\r ]*| [\t\n\f\r ]+")  # but for single spaces
 
 
 def page(
@@ -73,10 +72,10 @@ def _encoded(fields: dict[str, Any], body: bytes, more: dict[str, Any]) -> bytes
 
     So the part that has to be searched for unsafe characters is short.
     """
-    texts = {name: value for name, value in fields.items() if name not in _AFTER}
-    after = {"links": fields["links"], "body_hash": sha256(body).hexdigest()}
-    if fields.get("links_left_off"):
-        after["links_left_off"] = fields["links_left_off"]
+    texts = fields.copy()
+    after = {"links": texts.pop("links"), "body_hash": sha256(body).hexdigest()}
+    if left_off := texts.pop("links_left_off", 0):
+        after["links_left_off"] = left_off
     parts = (dumps(part)[1:-1] for part in (texts, after, more) if part)
     return b"{%b}" % b",".join(parts)
 
@@ -95,7 +94,10 @@ def _read(
     found, moved = _refreshed(response, found, base)
     sent_on = moved if moved is not None and moved.url else None
     fields = _fields(encoding, found, base)
-    fields |= {"robots": _kept(robots), "refresh": sent_on and sent_on._asdict()}
+    if robots:
+        fields["robots"] = _kept(robots)
+    if sent_on is not None:
+        fields["refresh"] = sent_on._asdict()
     if following is None:
         return fields, None, base
     shut = closed([*robots, *_directives(list(found.own_robots))])
@@ -169,5 +171,7 @@ def _canonical(values: list[str], base: str) -> str | None:
 
 
 def _directives(contents: list[str]) -> list[str]:
+    if not contents:
+        return []
     names = (name.strip(_SPACES).lower() for name in ",".join(contents).split(","))
     return list(dict.fromkeys(name for name in names if name))
