@@ -42,8 +42,9 @@ class Message:
         self._used = 0
         self._informational = 0
         self._left = 0
-        self._read: Callable[[bytes], bytes] = self._read_head
-        self._read_line = self._read_size
+        # Plain functions: a method of `self` in `self` would keep it until the collector comes.
+        self._read: Callable[[Message, bytes], bytes] = Message._read_head
+        self._read_line: Callable[[Message, bytes], None] = Message._read_size
 
     @property
     def until_close(self) -> bool:
@@ -56,7 +57,7 @@ class Message:
             self.surplus = self.surplus or bool(data)
             return b""
         try:
-            return self._read(data)
+            return self._read(self, data)
         except Malformed as problem:
             self.problem = problem
             return b""
@@ -96,12 +97,12 @@ class Message:
 
     def _begin(self, head: Head, data: bytes) -> bytes:
         if head.chunked:
-            self._read = self._read_chunks
+            self._read = Message._read_chunks
         elif head.length is None:
-            self._read = self._read_rest
+            self._read = Message._read_rest
         else:
-            self._read, self._left = self._read_counted, head.length
-        return self._read(data)
+            self._read, self._left = Message._read_counted, head.length
+        return self._read(self, data)
 
     def _read_rest(self, data: bytes) -> bytes:
         return data
@@ -134,7 +135,7 @@ class Message:
             if end < 0:  # the line goes on in the next piece
                 break
             self._use(end + 1 - at)
-            self._read_line(data[at:end].removesuffix(b"\r"))
+            self._read_line(self, data[at:end].removesuffix(b"\r"))
             at = end + 1
         self._held = b"" if self.done else data[at:]
         self.surplus = self.done and at < len(data)
@@ -152,9 +153,9 @@ class Message:
         """Refuse an incomplete line that cannot become valid."""
         if len(line) > HEADER_LINE:
             raise Malformed("chunk line too long", self.head)
-        if self._read_line == self._read_size and not _CHUNK_DIGITS.match(line.rstrip(b"\r")):
+        if self._read_line is Message._read_size and not _CHUNK_DIGITS.match(line.rstrip(b"\r")):
             raise Malformed("invalid chunk size", self.head)
-        if self._read_line == self._read_end and line != b"\r":
+        if self._read_line is Message._read_end and line != b"\r":
             raise Malformed("no line end after a chunk", self.head)
 
     def _read_size(self, line: bytes) -> None:
@@ -165,14 +166,14 @@ class Message:
             problem = "chunk size overflow" if overflow else "invalid chunk size"
             raise Malformed(problem, self.head)
         self._left = int(size[1], 16)
-        self._read_line = self._read_end if self._left else self._read_trailer
+        self._read_line = Message._read_end if self._left else Message._read_trailer
         if not self._left:
             self._room = HEADER_BYTES
 
     def _read_end(self, line: bytes) -> None:
         if line:
             raise Malformed("no line end after a chunk", self.head)
-        self._read_line = self._read_size
+        self._read_line = Message._read_size
 
     def _read_trailer(self, line: bytes) -> None:
         self.done = not line

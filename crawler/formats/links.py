@@ -26,7 +26,9 @@ from crawler.formats import caps
 
 _PATH: Final = r"(?:[\w-][\w.~-]*+/)*(?:[\w-][\w.~-]*+)?(?:\?[\w.~!$&()*+,;=@/?:%-]*+)?"
 _RELATIVE = re.compile(rf"(?:((?:\.\./)+)|(/)|(?=[\w-])){_PATH}", re.ASCII)
-_ABSOLUTE = re.compile(rf"https?://(?:(?!xn--)[a-z0-9_-]++\.)+(?!xn--)[a-z]{{2,}}/{_PATH}", re.ASCII)
+_ABSOLUTE = re.compile(
+    rf"https?://(?:(?!xn--)[a-z0-9_-]++\.)+(?!xn--)[a-z]{{2,}}/{_PATH}", re.ASCII
+)
 _NO_PAGES: Final = ("javascript:", "mailto:", "tel:", "data:")
 _PAGES: Final = ("https://", "http://")
 

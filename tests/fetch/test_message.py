@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from crawler.fetch.message import INFORMATIONAL, Message
@@ -340,3 +343,18 @@ def test_a_plain_head_is_read_as_what_it_says() -> None:
     ):
         head = head_of(lines)
         assert read_head(head.plain()) == head
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 5\r\n\r\nhello", CHUNKED + b"\r\n" + PAGE])
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_message_goes_with_its_last_user(framing: bytes, step: int) -> None:
+    """A response that was read leaves nothing to the garbage collector."""
+    gc.disable()
+    try:
+        message, body = read(OK + framing, step)
+        assert (message.done, body) == (True, b"hello")
+        gone = weakref.ref(message)
+        del message
+        assert gone() is None
+    finally:
+        gc.enable()
