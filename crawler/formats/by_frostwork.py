@@ -49,6 +49,7 @@ _TEXTS: Final = [":not(script):not(style):not(a)::text", "a::text"]
 _HTML = re.compile(rb"<html(?=[\t\n\f\r /][^<>]*lang)", re.IGNORECASE)
 
 _SHARED: Final = len(_FIELDS) - 3  # columns of a scan that `Found` shares
+_NOT_ASKED: Final = ((), (), (), ())  # what following its links needs
 
 
 class Scan:
@@ -83,8 +84,9 @@ def find(body: bytes, encoding: str, token: str) -> Found:
     markup = tamed(whole)
     columns = (_following(token) if token else _SCAN).columns(markup, label)
     rels, hrefs, inert = columns[_SHARED : len(_FIELDS)]
-    following = columns[len(_FIELDS) :] if token else ((), (), (), ())
-    found = Found(*columns[:_SHARED], *following, related(rels, hrefs) if rels else ())
+    leading = related(rels, hrefs) if rels else ()
+    following = columns[len(_FIELDS) :] if token else _NOT_ASKED
+    found = Found._make([*columns[:_SHARED], *following, leading, ()])
     if inert:
         (links,) = _INERT_LINKS.columns(markup, label)
         found = found._replace(hrefs=without(found.hrefs, links))
