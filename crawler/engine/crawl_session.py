@@ -249,7 +249,7 @@ class CrawlSession:
             proxies=self._proxies,
             budget=self._budget(),
             headers=plugins.headers,
-            keep_headers=plugins.keep_headers,
+            keep=plugins.keep,
             former=self._former,
             sends=self._sends,
         )
@@ -278,7 +278,7 @@ class CrawlSession:
             proxies=self._proxies,
             budget=self._budget(),
             headers=plugins.headers,
-            keep_headers=plugins.keep_headers,
+            keep=plugins.keep,
             former=self._former,
             sends=self._sends,
         )

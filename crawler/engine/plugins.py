@@ -24,6 +24,7 @@ from crawler.model.fault import Fault
 from crawler.model.headers import Headers
 from crawler.model.outcome import Failed, Fetched, Kind, Page, Received, Redirect
 from crawler.model.request import Request
+from crawler.model.transfer import Keep
 from crawler.model.value import value
 from crawler.store.forms import OutputTarget
 from crawler.workers import own
@@ -38,8 +39,9 @@ class Plugins:
     fetcher: an object with the method `fetch(request)`. parser: a function from response to dict.
     headers: a function from URL to additional headers. link_filter: a function that returns whether
     to follow the URL of a link. keep_headers, keep_body: keep response headers and bodies in
-    outcomes. led_on: takes the redirects on the way to them, and pages that may be left by a
-    refresh. before_fetch: called before each request, look-ups of addresses included.
+    outcomes; keep_sent: bodies as they were sent, too. led_on: takes the redirects on the way to
+    them, and pages that may be left by a refresh. before_fetch: called before each request,
+    look-ups of addresses included.
     """
 
     fetcher: Any = None
@@ -48,6 +50,7 @@ class Plugins:
     link_filter: Callable[[str], bool] | None = None
     keep_headers: bool = False
     keep_body: bool = False
+    keep_sent: bool = False
     led_on: Callable[[Redirect | Page], None] | None = None
     before_fetch: Callable[[], None] | None = None
 
@@ -55,6 +58,11 @@ class Plugins:
         if self.fetcher is not None and not callable(getattr(self.fetcher, "fetch", None)):
             kind = type(self.fetcher).__name__
             raise ConfigurationError(f"fetcher: expected an object with a method fetch, got {kind}")
+
+    @property
+    def keep(self) -> Keep:
+        """What the package's own fetchers keep of responses."""
+        return Keep(headers=self.keep_headers, sent=self.keep_sent)
 
     def fitted(self, config: CrawlConfig) -> CrawlConfig:
         """Return `config` for a crawl with these parts.
@@ -84,7 +92,7 @@ def keeping(
     if not archive and not config.save:
         return plugins
     given = replace(plugins or Plugins(), keep_body=True, led_on=led_on)
-    return replace(given, keep_headers=True) if archive else given
+    return replace(given, keep_headers=True, keep_sent=True) if archive else given
 
 
 class GivenAsyncFetcher:

@@ -166,6 +166,35 @@ class _Full(Exception):
     """Raised when a body that may be cut has reached the cap."""
 
 
+class _Collected:
+    """Bytes that come in pieces; above `PIECE` of them in one block, which is freed as a whole."""
+
+    __slots__ = ("_large", "_pieces", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: list[bytes] = []
+        self._large = bytearray()
+
+    def add(self, data: bytes) -> None:
+        self.size += len(data)
+        if self.size <= PIECE:
+            self._pieces.append(data)
+            return
+        for piece in self._pieces:
+            self._large += piece
+        self._pieces.clear()
+        self._large += data
+
+    def content(self) -> bytes:
+        if self._large:
+            self._pieces = [bytes(self._large)]
+            self._large = bytearray()
+        if len(self._pieces) > 1:
+            self._pieces[:] = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
+
+
 class Body:
     """Collects one body: `feed` bytes from the wire, then take `finish()`.
 
@@ -174,36 +203,37 @@ class Body:
 
     With `cut` a body above `cap` ends there instead: then it is `full` and must not be fed again.
     A body whose coding ends early is `truncated` and kept, unless `strict`. `foreign` is a token in
-    the header that is not a coding; the body is then expected to be plain. `size` counts decoded
-    bytes.
+    the header that is not a coding; the body is then expected to be plain. With `keep_sent` the
+    bytes from the wire are kept, too.
     """
 
-    def __init__(self, encoding: str, cap: int, *, cut: bool = False, strict: bool = False) -> None:
+    def __init__(
+        self,
+        encoding: str,
+        cap: int,
+        *,
+        cut: bool = False,
+        strict: bool = False,
+        keep_sent: bool = False,
+    ) -> None:
         self.wire_bytes = 0
-        self.size = 0
         self.full = self.truncated = False
         self._cap = cap
         self._cut = cut
         self._strict = strict
-        self._pieces: list[bytes] = []
-        self._large = bytearray()
+        self._plain = _Collected()
         self._decoders: list[tuple[str, Decoder]] = []
         self.foreign = ""
         if encoding:
             self._decode(encoding)
+        self._sent = _Collected() if keep_sent and self._decoders else None
 
     def _decode(self, encoding: str) -> None:
         """Put a decoder before the body for each of its codings."""
-        # A weak reference, so that the body is freed with its exchange.
-        me: Body = proxy(self)
-
-        def sink(data: bytes) -> None:
-            me._collect(data)
-
-        entry: Sink = sink
+        entry: Sink = self._plain.add
         codings, self.foreign = _codings(encoding)
         for name in codings:  # in the order applied, so the chain grows from its end
-            decoder = _DECODERS[name](me._counted(entry))
+            decoder = _DECODERS[name](self._counted(entry))
             self._decoders.insert(0, (name, decoder))
             entry = decoder.feed
 
@@ -213,11 +243,13 @@ class Body:
         if self.wire_bytes > self._cap:
             data = data[: self._left_of(data, self.wire_bytes)]
             self.wire_bytes = self._cap
+        if self._sent is not None:
+            self._sent.add(data)
         try:
             if self._decoders:
                 self._decoders[0][1].feed(data)
             else:
-                self._collect(data)
+                self._plain.add(data)
         except _Full:
             self.full = self.truncated = True
         except _ERRORS as error:
@@ -251,23 +283,26 @@ class Body:
 
     def content(self) -> bytes:
         """Return the bytes decoded so far."""
-        if self._large:
-            self._pieces = [bytes(self._large)]
-            self._large = bytearray()
-        if len(self._pieces) > 1:
-            self._pieces[:] = [b"".join(self._pieces)]
-        return self._pieces[0] if self._pieces else b""
+        return self._plain.content()
 
-    def _collect(self, data: bytes) -> None:
-        """Keep a piece; above `PIECE` bytes in one block, which is freed as a whole."""
-        self.size += len(data)
-        if self.size <= PIECE:
-            self._pieces.append(data)
-            return
-        for piece in self._pieces:
-            self._large += piece
-        self._pieces.clear()
-        self._large += data
+    def sent(self) -> bytes:
+        """Return the bytes that came so far; decoded ones unless they are kept."""
+        return (self._plain if self._sent is None else self._sent).content()
+
+    @property
+    def size(self) -> int:
+        """The number of bytes decoded so far."""
+        return self._plain.size
+
+    @property
+    def held(self) -> int:
+        """The number of bytes in memory, those that are kept as sent included."""
+        return self._plain.size if self._sent is None else self._plain.size + self._sent.size
+
+    @property
+    def most(self) -> int:
+        """The limit of `held`."""
+        return self._cap if self._sent is None else 2 * self._cap
 
     def _check_end(self, name: str, decoder: Decoder) -> None:
         try:
@@ -280,7 +315,8 @@ class Body:
     def _counted(self, sink: Sink) -> Sink:
         """Return `sink` behind a counter that ends the body at the cap."""
         total = 0
-        me: Body = proxy(self)  # as in `_decode`
+        # A weak reference, so that the body is freed with its exchange.
+        me: Body = proxy(self)
 
         def count(data: bytes) -> None:
             nonlocal total

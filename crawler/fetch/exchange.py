@@ -83,8 +83,8 @@ class ExchangeProgress:
     __slots__ = (
         "_arrived", "_body", "_length", "_received", "_refusal", "_room", "_unsure", "allowed",
         "cached", "connect", "connection", "content_type", "cookies", "etag", "fetched_at",
-        "fields", "first_byte", "former", "headers", "heads", "last_modified", "refresh",
-        "request", "robots_tag", "started_at", "status", "wire_bytes",
+        "fields", "first_byte", "former", "headers", "heads", "keep_sent", "last_modified",
+        "refresh", "request", "robots_tag", "started_at", "status", "wire_bytes",
     )  # fmt: skip
 
     def __init__(self, request: Request) -> None:
@@ -100,6 +100,7 @@ class ExchangeProgress:
         self.connection: ConnectionFacts | None = None
         self.former: FormerPage | None = None
         self.heads: Heads | None = None
+        self.keep_sent = False  # the body as it was sent, for archives
         self.cached: CachedResponse | None = None  # what is asked for on condition of a change
         self.cookies: tuple[str, ...] = ()
         self.fields: tuple[tuple[str, str], ...] = ()
@@ -149,7 +150,13 @@ class ExchangeProgress:
         """Prepare for the body; raise `Fault` (TOO_LARGE, ENCODING) if it cannot be accepted."""
         self._room = room = Room.of(self.request, config)
         found = admitted(values, room)
-        self._body = Body(found.encoding, room.cap, cut=room.cut, strict=room.strict)
+        self._body = Body(
+            found.encoding,
+            room.cap,
+            cut=room.cut,
+            strict=room.strict,
+            keep_sent=self.keep_sent,
+        )
         self._length = None if self._body.packed else found.length
 
     def take(self, data: bytes) -> bool:
@@ -173,13 +180,13 @@ class ExchangeProgress:
     @property
     def held(self) -> int:
         """Bytes of the body in memory."""
-        return self._expected.size
+        return self._expected.held
 
     @property
     def need(self) -> int:
         """Bytes of memory that the body needs next: its length, or twice its size so far."""
         told = 2 * self.held if self._length is None else self._length
-        return min(max(told, self.held), self._room.cap)
+        return min(max(told, self.held), self._expected.most)
 
     def heard(self) -> float:
         """Return the time of the last piece of the body, by `time.perf_counter`."""
@@ -215,7 +222,9 @@ class ExchangeProgress:
         if foreign and is_text(self.content_type) and sniff.is_binary(body):
             raise Fault(Kind.ENCODING, f"unknown Content-Encoding {foreign[:40]!r}")
 
-    def exchange(self, body_bytes: int = 0, *, truncated: bool = False) -> Exchange:
+    def exchange(
+        self, body_bytes: int = 0, *, truncated: bool = False, sent: bytes | None = None
+    ) -> Exchange:
         """Return the record of the exchange so far."""
         return Exchange(
             status=self.status,
@@ -230,12 +239,16 @@ class ExchangeProgress:
             cookies=self.cookies,
             truncated=truncated,
             fields=self.fields,
-            particulars=self._particulars(),
+            particulars=self._particulars(sent),
         )
 
-    def _particulars(self) -> Particulars | None:
+    def _sent(self) -> bytes | None:
+        """Return the body so far as it was sent, if an archive may ask for it."""
+        return self._body.sent() if self.keep_sent and self._body is not None else None
+
+    def _particulars(self, sent: bytes | None) -> Particulars | None:
         parts = self.etag, self.last_modified, self.headers, self.connection, self.former
-        if not any(parts) and self.heads is None:
+        if not any(parts) and self.heads is None and sent is None:
             return None
         return Particulars(
             etag=self.etag,
@@ -244,6 +257,7 @@ class ExchangeProgress:
             connection=self.connection,
             former=self.former,
             heads=self.heads,
+            sent=sent,
         )
 
     @property
@@ -269,7 +283,7 @@ class ExchangeProgress:
             refresh=self.refresh,
             fields=self.fields,
         )
-        exchange = self.exchange(len(body), truncated=truncated)
+        exchange = self.exchange(len(body), truncated=truncated, sent=self._sent())
         return Received(request=self.request, exchange=exchange, response=response)
 
     def failed(self, fault: Fault, retry_after: float | None = None) -> Failed:
@@ -280,7 +294,8 @@ class ExchangeProgress:
             request=self.request,
             kind=fault.kind,
             reason=fault.reason,
-            exchange=self.exchange(),
+            # What cannot be decoded is of use to archives alone.
+            exchange=self.exchange(sent=self._sent() if fault.kind is Kind.ENCODING else None),
             retry_after=retry_after,
             hopeless=self._hopeless(fault.kind),
             kept=self._kept(fault.kind),

@@ -31,6 +31,7 @@ from crawler.model.former_page import FormerPage
 from crawler.model.outcome import Fetched, Kind, Received
 from crawler.model.proxies import Proxies
 from crawler.model.request import Purpose, Request
+from crawler.model.transfer import Keep
 from crawler.runtime.pulse import Pulse
 
 _T = TypeVar("_T")
@@ -39,10 +40,13 @@ Former = Callable[[str], FormerPage | None]
 """Returns what an earlier crawl has recorded of a URL."""
 
 
+_NOTHING = Keep()
+
+
 class HttpFetcher:
     """The base of both fetchers. Raises `ConfigurationError` for an invalid proxy.
 
-    `headers` returns further headers for a request; `keep_headers` keeps those of all responses.
+    `headers` returns further headers for a request; `keep` tells what to keep of responses.
     `former` returns the earlier records of pages, which are asked for on condition of a change.
     `sends` is called before a request leaves that must not be repeated.
     """
@@ -60,7 +64,7 @@ class HttpFetcher:
         proxies: Proxies | None = None,
         budget: Budget | None = None,
         headers: RequestHeaders | None = None,
-        keep_headers: bool = False,
+        keep: Keep = _NOTHING,
         former: Former | None = None,
         sends: Sends | None = None,
     ) -> None:
@@ -68,7 +72,8 @@ class HttpFetcher:
         self._former = former
         self._departures = Departures(sends, config)
         self._cache = ResponseCache(config.network.cache) if config.network.cache else None
-        self._keep_headers = keep_headers or bool(config.parsing.custom)
+        self._keep_headers = keep.headers or bool(config.parsing.custom)
+        self._keep_sent = keep.sent
         self._budget = budget or Budget()
         self._proxies = proxies or Proxies(config.network.proxy)
         self._policy = config.network.addresses
@@ -83,6 +88,7 @@ class HttpFetcher:
     def _begun(self, request: Request) -> ExchangeProgress:
         """Return the progress of a new exchange; of a page, with what an earlier crawl has."""
         progress = ExchangeProgress(request)
+        progress.keep_sent = self._keep_sent and request.purpose is Purpose.PAGE
         plain = request.purpose is Purpose.PAGE and request.payload is None
         if self._former is not None and plain:
             progress.former = self._former(request.seed)

@@ -44,13 +44,21 @@ class Heads(NamedTuple):
     ip: str | None = None
 
 
+class Keep(NamedTuple):
+    """What to keep of all responses: their header fields, and the bodies of pages as `sent`."""
+
+    headers: bool = False
+    sent: bool = False
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class Particulars:
     """What few exchanges have, or few crawls ask for.
 
     `etag` and `last_modified` are the validators as sent (RFC 9110, 8.8), "" without. `headers`
     are the values of the fields to keep, by their names in lower case. `former` is the page as
-    an earlier crawl recorded it. `heads` is for archives, and kept with all header fields.
+    an earlier crawl recorded it. `heads` is for archives, and kept with all header fields. `sent`
+    is the body as it was sent, with its content codings, if archives are wanted and it was read.
     """
 
     etag: str = ""
@@ -59,6 +67,7 @@ class Particulars:
     connection: ConnectionFacts | None = None
     former: FormerPage | None = None
     heads: Heads | None = field(default=None, repr=False)
+    sent: bytes | None = field(default=None, repr=False)
 
     def record(self) -> dict[str, Any]:
         """Return the fields of a record, without those that are not there."""
@@ -103,6 +112,11 @@ class Exchange:
     def former(self) -> FormerPage | None:
         """The page as an earlier crawl recorded it."""
         return self.particulars.former if self.particulars is not None else None
+
+    @property
+    def sent(self) -> bytes | None:
+        """The body as it was sent, for archives."""
+        return self.particulars.sent if self.particulars is not None else None
 
     def record(self, request: Request, parse: float | None) -> dict[str, Any]:
         """Return the fields of a record that describe the exchange; `parse` is the parsing time."""

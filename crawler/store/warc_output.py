@@ -5,10 +5,11 @@ each redirect on the way to it. A body that was stored before makes the latter a
 digest. Every record is a gzip member or Zstandard
 frame of its own, so that readers can go to any of them.
 
-Header fields are those that the server sent, in their order and spelling. A body is stored decoded,
-so where it was coded, cut or not read, the fields that describe its transfer get the prefix
-`X-Crawler-`, as other crawlers do it. Credentials of requests are left out, by the names of their
-fields.
+Header fields are those that the server sent, in their order and spelling, and bodies are stored as
+they were sent, content codings included. Only chunks are put together, which no client hands on. A
+field that is not true of what is stored, as that of the chunks or the length of a body that was
+cut, gets the prefix `X-Crawler-`, as other crawlers do it. Credentials of requests are left out, by
+the names of their fields.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from http import HTTPStatus
+from typing import NamedTuple
 from uuid import uuid4
 
 from crawler.model.command_config import CommandConfig
@@ -35,7 +37,6 @@ _BODIES = 1_000_000
 """Bodies that are recognised again: 200 bytes of memory each."""
 _RECORD = 1_536  # bytes of two records but for what came from the server, about
 _SMALLEST = 64  # bytes of a body that is worth a reference in its place
-_CODED = frozenset({"content-encoding", "transfer-encoding", "content-length"})
 _PROFILE = "http://netpreserve.org/warc/1.1/revisit/"
 _STATUS_LINE = re.compile(r"HTTP/1\.[01] [1-9]\d\d(?: |$)")
 """Those that readers of archives take; an odd one is written in its plain form."""
@@ -92,9 +93,7 @@ class WarcRecords:
         sent = (*shared, ("Content-Type", f"{_HTTP}request"))
         told = (*shared, ("WARC-Concurrent-To", asked), ("Content-Type", f"{_HTTP}response"))
         if unchanged:
-            answer = _record(
-                "revisit", (*told, *_unchanged(exchange)), _block(_head(exchange, None))
-            )
+            answer = _record("revisit", (*told, *_unchanged(exchange)), _block(_head(exchange)))
         else:
             answer = self._response(told, exchange, body)
         return _record("request", sent, self._request(request, heads.sent), asked) + answer
@@ -107,16 +106,20 @@ class WarcRecords:
         return head + sending.body
 
     def _response(self, told: Fields, exchange: Exchange, body: bytes | None) -> bytes:
-        head = _block(_head(exchange, body or b""))
-        if body is None:  # not read: a redirect's, an error page's
+        sent = exchange.sent
+        stored = body if sent is None else sent
+        if stored is None:  # not read: a redirect's, an error page's
+            head = _block(_head(exchange, _Stored(0)))
             return _record("response", (*told, ("WARC-Truncated", "unspecified")), head)
-        digest = hashlib.sha1(body, usedforsecurity=False).digest()
+        head = _block(_head(exchange, _Stored(len(stored), as_sent=sent is not None)))
+        digest = hashlib.sha1(stored, usedforsecurity=False).digest()
         told = (*told, ("WARC-Payload-Digest", f"sha1:{base64.b32encode(digest).decode()}"))
-        if exchange.truncated:
-            return _record("response", (*told, ("WARC-Truncated", "length")), head + body)
-        earlier = self._earlier(digest, told) if len(body) >= _SMALLEST else None
+        if body is None or exchange.truncated:  # without the decoded one: as far as it could be
+            reason = "unspecified" if body is None else "length"
+            return _record("response", (*told, ("WARC-Truncated", reason)), head + stored)
+        earlier = self._earlier(digest, told) if len(stored) >= _SMALLEST else None
         if earlier is None:
-            return _record("response", told, head + body)
+            return _record("response", told, head + stored)
         url, date = earlier
         told = (
             *told,
@@ -136,12 +139,14 @@ class WarcRecords:
 
 
 def weight(outcome: Final | Redirect) -> int:
-    """Return the bytes that the records of an outcome take, about, and not fewer."""
+    """Return the bytes that an outcome and its records take, about, and not fewer."""
     if isinstance(outcome, Skipped) or (exchange := outcome.exchange) is None:
         return 0
     body = outcome.body if isinstance(outcome, Page | Failed) else None
     heads = sum(len(name) + len(value) for name, value in exchange.fields)
-    return len(body or b"") + heads + 2 * len(outcome.request.url.href) + _RECORD
+    sent = exchange.sent or b""
+    held = len(sent) if sent is body else len(sent) + len(body or b"")
+    return held + heads + 2 * len(outcome.request.url.href) + _RECORD
 
 
 def _heads(exchange: Exchange) -> Heads:
@@ -161,15 +166,35 @@ def _unchanged(exchange: Exchange) -> Fields:
     return [*fields, ("WARC-Refers-To-Date", former.fetched_at)] if former.fetched_at else fields
 
 
-def _head(exchange: Exchange, body: bytes | None) -> Iterator[str]:
-    """Yield status line and fields of a response whose body is not coded any more."""
+class _Stored(NamedTuple):
+    """The body of a record: its size, and whether it has the content codings that it came with."""
+
+    size: int
+    as_sent: bool = False
+
+    def bears_out(self, name: str, value: str) -> bool:
+        """Return whether a header field, its name in lower case, is true of it."""
+        match name:
+            case "transfer-encoding":
+                return False
+            case "content-encoding":
+                return self.as_sent
+            case "content-length":
+                return value == str(self.size)
+        return True
+
+
+def _head(exchange: Exchange, stored: _Stored | None = None) -> Iterator[str]:
+    """Yield status line and fields of a response, those that are not true of its body renamed."""
     yield _status_line(exchange)
-    about = {name.lower(): value for name, value in exchange.fields if name.lower() in _CODED}
-    plain = body is None or about == {"content-length": str(len(body))}
+    length = stored is None
     for name, value in exchange.fields:
-        yield f"{'' if plain or name.lower() not in _CODED else 'X-Crawler-'}{name}: {value}"
-    if body is not None and not plain:
-        yield f"Content-Length: {len(body)}"
+        key = name.lower()
+        true = stored is None or stored.bears_out(key, value)
+        length = length or (true and key == "content-length")
+        yield f"{'' if true else 'X-Crawler-'}{name}: {value}"
+    if stored is not None and not length:
+        yield f"Content-Length: {stored.size}"
 
 
 def _status_line(exchange: Exchange) -> str:

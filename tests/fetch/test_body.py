@@ -35,16 +35,18 @@ ENCODERS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     cuts=st.lists(st.integers(0, 3_000), max_size=5),
 )
 def test_any_stack_in_any_pieces(data: bytes, names: list[str], cuts: list[int]) -> None:
-    """Any stack of codings gives the original back, wherever the network cuts it."""
+    """Any stack of codings gives the original back, and what was sent, wherever it is cut."""
     wire = data
     for name in names:
         wire = ENCODERS[name][1](wire)
-    body = Body(", ".join(ENCODERS[name][0] for name in names), 100_000)
+    body = Body(", ".join(ENCODERS[name][0] for name in names), 100_000, keep_sent=True)
     edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
     for start, end in pairwise(edges):
         body.feed(wire[start:end])
     assert body.finish() == data
     assert body.wire_bytes == len(wire)
+    assert body.sent() == wire
+    assert body.held == len(data) + (len(wire) if names else 0)
 
 
 def decoded(coding: str, wire: bytes, *, strict: bool = True) -> bytes | Kind:

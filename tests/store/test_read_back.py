@@ -307,7 +307,7 @@ def by_fastwarc(path: Path) -> Answers:
     """The same by FastWARC."""
     wanted = WarcRecordType.response | WarcRecordType.revisit
     with path.open("rb") as file:
-        for record in FastIterator(file, record_types=wanted, parse_http=True):
+        for record in FastIterator(file, record_types=wanted, auto_decode="content"):
             digest = record.headers["WARC-Payload-Digest"]
             kind = "revisit" if record.record_type == WarcRecordType.revisit else "response"
             yield kind, record.headers["WARC-Target-URI"], digest, record.reader.read()
