@@ -101,7 +101,7 @@ class Parts:
 
     lasting: the same command continues it after it was stopped. ending: seconds that other
     processes may take to end, after the drain timeout. peak_rss: the peak memory of those, in all.
-    held: what else is to be closed at the end.
+    exhausted: they have read the whole list. held: what else is to be closed at the end.
     """
 
     session: Session
@@ -110,10 +110,13 @@ class Parts:
     lasting: bool = False
     ending: float = 0.0
     peak_rss: Callable[[], int] = int
+    exhausted: Callable[[], bool] = bool
     held: ExitStack = field(default_factory=ExitStack)
 
     def expected(self) -> int | None:
         """Return the expected number of entries."""
+        if self.exhausted():
+            return self.session.statistics().read
         return self.source.progress().expected
 
 
@@ -349,7 +352,8 @@ def open_crawl(
     """Log in, where asked to, and create the real session, its source and its sink."""
     order, held = _logged_in(order)
     try:
-        return _opened(order, announce, plugins, held)
+        several = _in_parallel(order, announce, held) if plugins is None else None
+        return several or _opened(order, announce, plugins, held)
     except BaseException:
         held.close()
         raise
@@ -371,8 +375,6 @@ def _opened(
     from crawler.store.sources import UrlSource
 
     config = order.config
-    if plugins is None and (several := _in_parallel(order, announce, held)) is not None:
-        return several
     given = UrlSource(order.seeds, order.inputs, config)
     source: UrlSource | ContinuedSource = given
     folder, old = None, False
@@ -461,6 +463,7 @@ def _in_parallel(order: Order, announce: Callable[[str], None], held: ExitStack)
         lasting=lasting,
         ending=ENDING,
         peak_rss=opened.session.peak_rss,
+        exhausted=lambda: all(each.exhausted for each in opened.session.manifests),
         held=held,
     )
 

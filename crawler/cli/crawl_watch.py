@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from secrets import token_hex
 from time import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crawler.core.by_hand import CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.engine.steps import VisitEnd
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import CrawlerError, ExitCode
 from crawler.model.event import Event, Events, Level, told_url
 from crawler.model.version import VERSION
+
+if TYPE_CHECKING:
+    from crawler.engine.steps import VisitEnd
 
 
 class WatchedSession(Protocol):

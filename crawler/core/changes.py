@@ -121,6 +121,8 @@ class Lasting(NamedTuple):
 
     Of one partition among several, there are also the owners of URLs, and what `max_pages` allows
     it: called with the number of pages taken up, returns how many it may take up in all.
+
+    continued: a later run goes on with what waits when the crawl is stopped; without one it ends.
     """
 
     changes: Changes
@@ -128,3 +130,4 @@ class Lasting(NamedTuple):
     expected: Callable[[], int | None] = unknown
     ownership: Ownership | None = None
     allow: Callable[[int], int] | None = None
+    continued: bool = True

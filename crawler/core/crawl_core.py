@@ -126,6 +126,7 @@ class CrawlCore:
         self._outages = Outages(self._frontier, gates, retry, politeness, retried)
         self._gates = gates
         self._lasting = lasting is not None
+        self._continued = lasting is not None and lasting.continued
         lasting = lasting or Lasting(Changes(), Earlier())
         self._changes, earlier = lasting.changes, lasting.earlier
         self._earlier = earlier
@@ -223,7 +224,7 @@ class CrawlCore:
 
     def remember(self, now: float) -> None:
         """Record the state of every host that is known, for a run that continues this one."""
-        if self._lasting and self._window.stopped:
+        if self._continued and self._window.stopped:
             self._frontier.note_all()
             self._note_hosts(now)
             self._changes.publish()
@@ -408,7 +409,7 @@ class CrawlCore:
 
     def _put_off(self, failure: Failed) -> Failed:
         """Leave a failure that a retry could mend to a later run, if this one is stopped."""
-        stopped = self._lasting and self._window.stopped
+        stopped = self._continued and self._window.stopped
         if not (stopped and failure.kind.retryable) or failure.sent:
             return failure
         return replace(failure, kind=Kind.CANCELLED)
@@ -481,7 +482,7 @@ class CrawlCore:
             return ()
         asked = (Purpose.PAGE, Purpose.SITEMAP)
         waiting = self._window.stop()
-        if self._lasting:
+        if self._continued:
             self.abandon()
         failed = (each for each in self._outages.stop() if each.request.purpose in asked)
         held = map(self._put_off, failed)
@@ -499,7 +500,7 @@ class CrawlCore:
     def _recorded(self, finals: Iterable[Final]) -> tuple[Final, ...]:
         """Count outcomes, up to `RECORDS`; the others are left to `next`.
 
-        With a journal, an interruption is not an outcome: the URL goes on in a later run.
+        Where a later run continues this one, an interruption is not an outcome.
         """
         portion = self._portion(finals) if finals else ()
         if self._lasting:
@@ -507,7 +508,7 @@ class CrawlCore:
         return portion
 
     def _portion(self, finals: Iterable[Final]) -> tuple[Final, ...]:
-        if self._lasting:
+        if self._continued:
             finals = (each for each in finals if not ends.is_interrupted(each))
         if isinstance(finals, list) and len(finals) < RECORDS:
             portion = tuple(finals)  # one page, nearly always

@@ -36,7 +36,7 @@ from crawler.core.crawl_core import CrawlCore, ignore
 from crawler.core.waiting import LiveView
 from crawler.engine.async_engine import AsyncEngine
 from crawler.engine.plugins import GivenAsyncFetcher, GivenThreadedFetcher, Plugins
-from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.ports import LAST_WRITES, Sink, Source, silent
 from crawler.engine.steps import VisitEnd
 from crawler.fetch.budget import Budget
 from crawler.fetch.http_fetcher import Former
@@ -64,9 +64,6 @@ _SHOWN_HOSTS = 8
 
 _OFFLINE = {"per_ip": 0, "delay": 0.0, "ip_delay": 0.0, "throttle": 0.0, "breaker": 0}
 """The options of a crawl that asks no server: there is nobody to be polite to."""
-
-LAST_WRITES = 0.5
-"""Seconds for the reader of the output to take what the end of the drain has left."""
 
 
 class CrawlSession:

@@ -19,10 +19,10 @@ from crawler.core.audit import Totals
 from crawler.core.by_hand import Command, CrawlControl, in_force
 from crawler.core.collector import Snapshot
 from crawler.core.merged import merged, summed_totals
-from crawler.engine.crawl_session import LAST_WRITES
 from crawler.engine.partition_handle import PartitionHandle
 from crawler.engine.partition_messages import CallEnd, ProgressReport
 from crawler.engine.partition_plan import CrawlPlan, Manifest, Wish, all_done
+from crawler.engine.ports import LAST_WRITES
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.event import NO_EVENTS, Event, Events, Level
 from crawler.runtime.companion import heard_first

@@ -14,11 +14,10 @@ from contextlib import ExitStack
 from math import inf
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.partition_plan import Manifest
-from crawler.engine.rounds import RoundsCrawl
 from crawler.model.choices import Existing
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Final
@@ -26,6 +25,9 @@ from crawler.store.gathering import CommittedPart
 from crawler.store.log import LineLog
 from crawler.store.run_folder import GatheringPlace, RunFolder
 from crawler.store.sinks import RecordSink
+
+if TYPE_CHECKING:
+    from crawler.engine.rounds import RoundsCrawl
 
 _BLOCK = 1 << 20  # bytes that are passed on at once
 _PAUSE = 0.02  # seconds between two looks at a reader that has no room

@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawler.engine.division import divided
 from crawler.engine.parallel_crawl import ParallelCrawl
 from crawler.engine.parallel_order import ParallelOrder, SampledList, unseen
 from crawler.engine.parallel_output import Forwarded, Gathered, PartLogs
 from crawler.engine.partition_plan import CrawlPlan
-from crawler.engine.rounds import RoundsCrawl, Workers
-from crawler.engine.rounds_run import rounds_of
 from crawler.model.errors import ConfigurationError, CrawlerError
 from crawler.model.value import value
 from crawler.runtime import limits
@@ -31,6 +29,9 @@ from crawler.store.placing import placed
 from crawler.store.remote_input import copies_of, remove_copies
 from crawler.store.rendering import rendering
 from crawler.store.run_folder import GatheringPlace, RunFolder
+
+if TYPE_CHECKING:
+    from crawler.engine.rounds import RoundsCrawl, Workers
 
 _BLOCK = 1 << 20
 
@@ -112,9 +113,12 @@ def _opened(
         partitions=partitions,
         running=_running(order, partitions) if workers is None else min(partitions, workers.slots),
         sites=sites,
+        lasting=order.lasting,
     )
     crawl: ParallelCrawl | RoundsCrawl
     if workers is not None:
+        from crawler.engine.rounds_run import rounds_of
+
         crawl = rounds_of(plan, order.config, workers, announce)
     else:
         crawl = ParallelCrawl(

@@ -161,6 +161,7 @@ class PartitionCrawl:
             self._expected,
             ownership if shared else None,
             self._quota.allow if self._quota is not None else None,
+            plan.lasting,
         )
         former = stack.enter_context(former_pages(config.since, Path(plan.state), resumed=True))
         if config.save:

@@ -32,8 +32,9 @@ class CrawlPlan:
     `memory`. `sites` has the partitions of known sites (`crawler.core.ownership`); those of the
     first call count. `round` numbers a call whose records are to be in files of its own, from 1 on
     (`crawler.engine.round_files`); with 0, all calls add to one part. elsewhere: what earlier calls
-    have handed over to others lies in other folders (`crawler.engine.round_state`). `run` names the
-    run in traces.
+    have handed over to others lies in other folders (`crawler.engine.round_state`). lasting: a
+    later run continues this one, if it is stopped; otherwise what waits then ends as interrupted.
+    `run` names the run in traces.
     """
 
     options: Mapping[str, Any]
@@ -47,6 +48,7 @@ class CrawlPlan:
     sites: Mapping[str, int] = field(default_factory=dict)
     round: int = 0
     elsewhere: bool = False
+    lasting: bool = True
     run: str = field(default_factory=lambda: token_hex(8), compare=False)
 
 

@@ -9,6 +9,9 @@ from crawler.model.outcome import Final
 from crawler.model.request import Arrivals, LeftEntries
 from crawler.model.url import Seed
 
+LAST_WRITES = 0.5
+"""Seconds for the reader of the output to take what the end of the drain has left."""
+
 
 def silent(_line: str) -> None:
     """Announce nothing."""

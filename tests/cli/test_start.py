@@ -27,6 +27,10 @@ _UNUSED = {
     *("crawler.load", "crawler.compare", "crawler.report", "logging.handlers", "unittest"),
     "opentelemetry",
 }
+_PARTITIONS_OWN = {
+    *("crawler.core.crawl_core", "crawler.engine.crawl_session", "crawler.engine.async_engine"),
+    *("crawler.engine.partition", "crawler.engine.rounds", "aiohttp", "uvloop"),
+}
 
 
 def imported(tmp_path: Path, *words: str) -> set[str]:
@@ -62,3 +66,11 @@ def test_threads_go_without_the_other_client(tmp_path: Path) -> None:
     modules = imported(tmp_path, "--engine", "threaded")
     assert "urllib3" in modules
     assert not modules & {"aiohttp", "uvloop", "yarl", "cyclopts", "crawler.workers.lanes"}
+
+
+@pytest.mark.slow
+def test_the_parent_of_partitions_goes_without_what_they_crawl_with(tmp_path: Path) -> None:
+    """What only partitions need is imported by them alone, and rounds are a cluster's."""
+    modules = imported(tmp_path, "--workers", "2")
+    assert "crawler.engine.parallel_run" in modules
+    assert not modules & _PARTITIONS_OWN

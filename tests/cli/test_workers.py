@@ -183,6 +183,21 @@ def test_standard_input_is_dealt_out_and_records_come_together(engine: str) -> N
     assert sorted(record["url"] for record in found) == sorted(urls_of(web))
 
 
+def test_what_waits_has_a_record_where_nobody_goes_on() -> None:
+    """Records to a pipe, and a stop: every entry of the list ends, as interrupted if need be."""
+    with running(MockWeb(hosts=HOSTS, pages=PAGES, latency=3_600)) as web:
+        words = ("crawl", *WORDS, *QUIET, "--workers", "2", "--drain-timeout", "0", *urls_of(web))
+        with started(*words) as process:
+            wait_for_requests(web, 8, process)  # 4 of each partition
+            process.terminate()
+            out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 143
+    assert "interrupted: every URL has its record" in err and "is accounted for" in err
+    found = [json.loads(line) for line in out.splitlines()]
+    assert sorted(record["url"] for record in found) == sorted(urls_of(web))
+    assert {record["kind"] for record in found} == {"interrupted", "cancelled"}
+
+
 def test_links_are_followed_across_partitions(tmp_path: Path) -> None:
     """Three workers find what one finds, each page once, by a link or by a redirect to it."""
     with running(MockWeb(hosts=HOSTS, pages=PAGES)) as web:
