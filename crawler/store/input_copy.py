@@ -159,8 +159,10 @@ class InputCopy:
         with self._change:
             self._kept = self._length = self._synced = self._read = 0
             self._failure = None
-            other, self._other = self._other, b""
-        self._append(other)
+        self._append(self._other)
+        with self._change:  # the thread goes on behind it, not before
+            self._other = b""
+            self._change.notify_all()
 
     def settle(self, sync: Callable[[int], None]) -> int:
         """Make durable what was copied with `sync`; return the length of it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,35 @@ def test_a_torn_block_is_cut_off_unless_it_was_committed(tmp_path: Path) -> None
     again = loaded(path, 20)
     assert read(again, LIST) == b"".join(LIST)
     again.close()
+
+
+@pytest.mark.slow
+def test_another_list_is_copied_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its first block takes to write, the second one waits for it."""
+    path, asked = tmp_path / "input", threading.Event()
+    copied(path, LIST)
+
+    def other() -> Iterator[bytes]:
+        yield b"http://b.test/\n"
+        asked.set()
+        yield b"http://c.test/\n"
+
+    def write(descriptor: int, data: bytes) -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert not asked.wait(3 * input_copy._TICK)
+        whole(descriptor, data)
+
+    whole = input_copy.disk.write
+    monkeypatch.setattr(input_copy.disk, "write", write)
+    copy = loaded(path)
+    blocks = copy.blocks(other(), lambda _size: None, never)
+    next(blocks)
+    assert copy.differs(accept_change=True)
+    copy.renew()
+    assert read(copy, []) == b"http://b.test/\nhttp://c.test/\n"
+    copy.close()
 
 
 def test_another_list_is_refused_at_once(tmp_path: Path) -> None:
