@@ -7,7 +7,7 @@ partitions is fixed when a run begins; a later one with more or fewer workers go
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +99,16 @@ class SampledList:
         for key, number in self.hosts.items():
             sizes[site_of(key, suffixes)] += number
         return dealt_out(sizes, partitions)
+
+    def sizes(self, sites: Mapping[str, int]) -> dict[int, int]:
+        """Return the number of entries of each partition, of those seen on sites dealt out."""
+        suffixes = PublicSuffixes()
+        found: Counter[int] = Counter()
+        for key, number in self.hosts.items():
+            owner = sites.get(site_of(key, suffixes))
+            if owner is not None:
+                found[owner] += number
+        return found
 
     def close(self) -> None:
         """Do nothing: it is closed."""

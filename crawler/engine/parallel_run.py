@@ -119,7 +119,7 @@ def _opened(
     if workers is not None:
         from crawler.engine.rounds_run import rounds_of
 
-        crawl = rounds_of(plan, order.config, workers, announce)
+        crawl = rounds_of(plan, order.config, workers, announce, sampled.sizes(sites))
     else:
         crawl = ParallelCrawl(
             plan,

@@ -14,41 +14,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
-import msgspec
-
 from crawler.core.audit import Totals
 from crawler.core.by_hand import Command, CrawlControl
 from crawler.core.collector import Snapshot
-from crawler.core.merged import followed, merged, summed_totals
+from crawler.core.merged import merged, summed_totals
 from crawler.engine.lease import attempts
 from crawler.engine.parallel_crawl import ENDING
 from crawler.engine.partition_plan import Manifest, Wish, all_done
-from crawler.engine.round_attempt import WISH, LiveProgress, RoundCall, RoundEnd
+from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd
 from crawler.engine.round_files import MANIFEST
+from crawler.engine.round_handle import RoundHandle, plan_of, with_work
 from crawler.engine.round_process import crawl_round
 from crawler.engine.round_state import (
     PLAN,
-    Chunk,
     RoundManifest,
-    RoundPlan,
     adopted_journal,
     encoded,
     gathered_part,
     last_manifest,
-    round_folder,
     stored_at,
     tidied,
 )
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.event import NO_EVENTS, Events, Level
-from crawler.model.version import VERSION
 from crawler.store.forms import OutputTarget
 from crawler.store.round_place import RoundPlace
 from crawler.store.run_folder import part_name
@@ -58,6 +52,10 @@ _BEGINNING = 4
 """Leases that an attempt may take to begin: a worker that takes tasks may do none of them."""
 _DEATHS = 3
 """Attempts that may fail before a partition comes further; after another one it is given up."""
+
+
+Wait = Callable[[list[Future[RoundEnd]], float, str], object]
+"""Waits for futures, for so many seconds, until what the last word says (`FIRST_COMPLETED`)."""
 
 
 class Workers(Protocol):
@@ -78,81 +76,14 @@ class Workers(Protocol):
         """Give it up, with what runs there."""
 
 
-class RoundHandle:
-    """One partition, as the driver sees it. `tasks` are the attempts that were handed out."""
-
-    def __init__(self, number: int, last: RoundManifest | None) -> None:
-        self.number = number
-        self.last = last
-        self.tasks: dict[Future[RoundEnd], RoundCall] = {}
-        self.deaths = 0
-        self.live: LiveProgress | None = None
-        self.ran: list[RoundManifest] = []
-        self._beat: tuple[bytes, float] | None = None
-        progress = self.progress
-        self._taken = Snapshot(
-            read=progress.read,
-            found=progress.found,
-            repeats=progress.repeats,
-            earlier=progress.records,
-        )
-
-    def __repr__(self) -> str:
-        return f"RoundHandle({self.number}, round={self.round}, tasks={len(self.tasks)})"
-
-    @property
-    def progress(self) -> Manifest:
-        """What it has come to, by its last manifest."""
-        return self.last.progress if self.last is not None else Manifest(partition=self.number)
-
-    @property
-    def round(self) -> int:
-        """The number of the round that is next, or runs."""
-        return self.last.round + 1 if self.last is not None else 1
-
-    @property
-    def folder(self) -> str:
-        """The folder of that round."""
-        return round_folder(self.number, self.round)
-
-    @property
-    def attempts(self) -> int:
-        """Attempts at that round that were handed out; others belong to rounds that have ended."""
-        return sum(call.round == self.round for call in self.tasks.values())
-
-    @property
-    def taken(self) -> Snapshot:
-        """The statistics of this driver's time."""
-        if self.live is None:
-            return self._taken
-        return followed(self._taken, self.live.taken)
-
-    def ended(self, manifest: RoundManifest) -> None:
-        """Take the manifest of a round."""
-        if manifest.progress != self.progress:
-            self.deaths = 0
-        self.last, self.live = manifest, None
-        self._taken = followed(self._taken, replace(manifest.taken, in_flight=0))
-        self.ran.append(manifest)
-        self._beat = None
-
-    def silent_for(self, beat: bytes, now: float) -> float:
-        """Take a look at the heartbeat; return for how many seconds it has stood still."""
-        if self._beat is None or beat != self._beat[0]:
-            self._beat = (beat, now)
-            _, _, text = beat.partition(b"\n")
-            with suppress(msgspec.DecodeError):  # half of it, or nothing yet
-                self.live = msgspec.json.decode(text, type=LiveProgress)
-        return now - self._beat[1]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsOrder:
     """The order for all rounds of a run.
 
     state: the directory in which the parts are put together in the end. targets: what each
     partition writes. Durations in seconds: of a round, of a lease, of the drain of requests in
-    flight, and of all (0: no limit). concurrency: of one partition.
+    flight, and of all (0: no limit). concurrency: of one partition. sizes: the entries that the
+    list was seen to have for a partition; those not known are 0.
     """
 
     partitions: int
@@ -163,13 +94,14 @@ class RoundsOrder:
     drain: float = 30.0
     max_time: float = 0.0
     concurrency: int = 1
+    sizes: Mapping[int, int] = field(default_factory=dict)
 
 
 class RoundsCrawl:
     """All rounds of one run; every method but `run` may be called from any thread.
 
     announce: told, in one line each, what was decided. `overdue`: the time was up before all was
-    done.
+    done. clock: seconds. wait_for: waits as `concurrent.futures.wait` does.
     """
 
     def __init__(
@@ -178,12 +110,20 @@ class RoundsCrawl:
         workers: Workers,
         order: RoundsOrder,
         announce: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = perf_counter,
+        wait_for: Wait = wait,
     ) -> None:
         self._place = place
+        self._clock = clock
+        self._wait_for = wait_for
         self._workers = workers
         self._order = order
         self._announce = announce
-        self._handles = [RoundHandle(n, last_manifest(place, n)) for n in range(order.partitions)]
+        self._handles = [
+            RoundHandle(number, last_manifest(place, number), order.sizes.get(number, 0))
+            for number in range(order.partitions)
+        ]
         self._events = NO_EVENTS
         self._wish = Wish.FINISH
         self._failure: CrawlerError | None = None
@@ -234,7 +174,7 @@ class RoundsCrawl:
 
     def statistics(self) -> Snapshot:
         """Return the statistics so far."""
-        now = self._ended_at or perf_counter()
+        now = self._ended_at or self._clock()
         elapsed = now - self._started_at if self._started_at else 0.0
         return merged([handle.taken for handle in self._handles], elapsed, self._order.concurrency)
 
@@ -245,7 +185,7 @@ class RoundsCrawl:
     def stop(self) -> None:
         """Start nothing more, and let the requests in flight end."""
         self._ends_at = min(
-            self._ends_at, perf_counter() + self._order.drain + self._order.lease + ENDING
+            self._ends_at, self._clock() + self._order.drain + self._order.lease + ENDING
         )
         self._want(Wish.STOP)
 
@@ -286,7 +226,7 @@ class RoundsCrawl:
 
     def run(self) -> Snapshot:
         """Crawl until nothing is left, or until stopped; blocks. Raises `CrawlerError`."""
-        self._started_at = perf_counter()
+        self._started_at = self._clock()
         try:
             self._want(Wish.FINISH)
             while self._hand_out() or self._running or self._waiting:
@@ -296,7 +236,7 @@ class RoundsCrawl:
             if self.done:
                 self._put_together()
         finally:
-            self._ended_at = perf_counter()
+            self._ended_at = self._clock()
             self._workers.close()
         if self._failure is not None:
             raise self._failure
@@ -311,7 +251,7 @@ class RoundsCrawl:
         """The partitions with work that nobody is at: perhaps no worker is free for them yet."""
         if self._stopping:
             return []
-        return [each for each in self._handles if not each.attempts and self._has_work(each)]
+        return [each for each in with_work(self._handles) if not each.attempts]
 
     @property
     def _stopping(self) -> bool:
@@ -324,54 +264,21 @@ class RoundsCrawl:
 
     def _hand_out(self) -> bool:
         """Hand out rounds while there are workers for them; return whether any was."""
+        free = self._workers.slots - sum(len(handle.tasks) for handle in self._handles)
+        if self._stopping or free <= 0:
+            return False
         handed_out = False
-        while not self._stopping:
-            busy = sum(len(handle.tasks) for handle in self._handles)
-            waiting = self._waiting
-            if busy >= self._workers.slots or not waiting:
-                break
-            # Whoever had the fewest turns comes first, and of those the one with the most to do.
-            handle = min(waiting, key=lambda h: (len(h.ran), -h.progress.left, h.number))
+        for handle in sorted(self._waiting, key=lambda each: each.turn)[:free]:
             self._plan(handle)
             if not self._submit(handle):
                 break
             handed_out = True
         return handed_out
 
-    def _has_work(self, handle: RoundHandle) -> bool:
-        if not handle.progress.ended:
-            return True
-        read = handle.last.positions if handle.last is not None else {}
-        return any(
-            handle.number in chunk.receivers and chunk.end > read.get(sender.number, 0)
-            for sender in self._handles
-            if sender.last is not None
-            for chunk in sender.last.handed
-        )
-
     def _plan(self, handle: RoundHandle) -> None:
         """Create the plan of the next round, unless an earlier driver has."""
-        previous = handle.last
-        read: Mapping[int, int] = {}
-        if previous is not None:
-            read = previous.positions
-            previous = replace(previous, handed=self._unread(handle), taken=Snapshot())
-        offers: dict[int, tuple[int, tuple[Chunk, ...]]] = {}
-        for sender in self._handles:
-            if sender is not handle and sender.last is not None:
-                chunks = (c for c in sender.last.handed if c.end > read.get(sender.number, 0))
-                offers[sender.number] = (sender.last.handed_in_all, tuple(chunks))
-        plan = RoundPlan(version=VERSION, previous=previous, offers=offers)
-        self._place.create(f"{handle.folder}/{PLAN}", encoded(plan))
-
-    def _unread(self, handle: RoundHandle) -> tuple[Chunk, ...]:
-        """Return what a partition has handed over that not all the others have read."""
-        others = [each for each in self._handles if each is not handle]
-        read = min(
-            (each.last.positions.get(handle.number, 0) if each.last else 0 for each in others),
-            default=0,
-        )
-        return tuple(c for c in handle.last.handed if c.end > read) if handle.last else ()
+        plan = encoded(plan_of(handle, self._handles))
+        self._place.create(f"{handle.folder}/{PLAN}", plan)
 
     def _submit(self, handle: RoundHandle) -> bool:
         call = RoundCall(
@@ -398,7 +305,7 @@ class RoundsCrawl:
     def _hear(self) -> None:
         """Wait for a round's end, and take what has ended."""
         futures = [task for handle in self._handles for task in handle.tasks]
-        wait(futures, _TICK, FIRST_COMPLETED)
+        self._wait_for(futures, _TICK, FIRST_COMPLETED)
         for handle in self._handles:
             for task in [task for task in handle.tasks if task.done()]:
                 self._take(handle, task, handle.tasks.pop(task))
@@ -444,7 +351,7 @@ class RoundsCrawl:
 
     def _look(self) -> None:
         """Look at manifests and heartbeats: a worker that hangs does not say what it has done."""
-        now = perf_counter()
+        now = self._clock()
         if now - self._looked_at < min(1.0, self._order.lease / 5):
             return
         self._looked_at = now
@@ -474,14 +381,14 @@ class RoundsCrawl:
             self._submit(handle)
 
     def _look_at_time(self) -> None:
-        late = self._order.max_time and perf_counter() - self._started_at >= self._order.max_time
+        late = self._order.max_time and self._clock() - self._started_at >= self._order.max_time
         if late and not self._stopping:
             self.overdue = True
             self._announce(
                 f"--max-time {self._order.max_time:g} s is over: finishing what is in flight"
             )
             self.stop()
-        if perf_counter() > self._ends_at:
+        if self._clock() > self._ends_at:
             for handle in self._running:
                 handle.tasks.clear()
 

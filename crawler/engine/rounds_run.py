@@ -58,8 +58,12 @@ def rounds_of(
     config: CommandConfig,
     workers: Workers,
     announce: Callable[[str], None],
+    sizes: Mapping[int, int] | None = None,
 ) -> RoundsCrawl:
-    """Return the rounds of a run, begun or gone on with. Raises `ConfigurationError`, `OSError`."""
+    """Return the rounds of a run, begun or gone on with. Raises `ConfigurationError`, `OSError`.
+
+    sizes: the entries of each partition, as far as they are known; the largest go first.
+    """
     place = SharedFolder(os.path.join(plan.state, ROUNDS))
     run = RunPlan(
         version=VERSION,
@@ -84,6 +88,7 @@ def rounds_of(
             drain=config.drain_timeout,
             max_time=config.max_time,
             concurrency=max(1, config.concurrency // plan.running),
+            sizes=sizes or {},
         ),
         announce,
     )

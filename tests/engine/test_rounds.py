@@ -17,11 +17,13 @@ import pytest
 
 from crawler.engine import rounds
 from crawler.engine.lease import Lease, attempts, taken_up, wait_out
+from crawler.engine.partition_plan import Manifest
 from crawler.engine.plugins import Plugins
 from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd, attempted
 from crawler.engine.round_files import MANIFEST
+from crawler.engine.round_handle import RoundHandle
 from crawler.engine.round_state import RoundManifest, last_manifest, round_folder
-from crawler.engine.rounds import RoundHandle, RoundsCrawl
+from crawler.engine.rounds import RoundsCrawl
 from crawler.engine.rounds_run import check_rounds, partitions_wanted, rounds_of
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
@@ -253,6 +255,17 @@ def test_a_heartbeat_is_silent_from_its_last_change_on() -> None:
     handle = RoundHandle(0, None)
     looks = [(b"", 1.0), (b"", 3.0), (b"1\n", 5.0), (b"1\n", 9.0), (b"2\n", 11.0)]
     assert [handle.silent_for(*look) for look in looks] == [0.0, 2.0, 0.0, 4.0, 0.0]
+
+
+def test_the_largest_partition_is_first_and_then_whoever_had_the_fewest_turns() -> None:
+    """What its list was seen to have counts before the first round, and what is left after it."""
+    last = RoundManifest(
+        version="", partition=0, round=1, attempt=1, work="", progress=Manifest(partition=0, left=9)
+    )
+    small, large, begun = RoundHandle(2, None, 5), RoundHandle(1, None, 7), RoundHandle(0, last, 99)
+    assert sorted([small, large, begun], key=lambda each: each.turn) == [begun, large, small]
+    begun.ended(last)
+    assert sorted([small, large, begun], key=lambda each: each.turn) == [large, small, begun]
 
 
 def test_a_round_that_hangs_is_handed_out_again(
