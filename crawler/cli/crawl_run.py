@@ -473,10 +473,15 @@ def _on_cluster(given: ParallelOrder, announce: Callable[[str], None]) -> Parall
     from crawler.engine.cluster import DaskWorkers, check_address
     from crawler.engine.parallel_order import replaced
     from crawler.engine.parallel_run import open_parallel
+    from crawler.engine.rounds_in_store import check_store, recalled
     from crawler.engine.rounds_run import check_rounds, partitions_wanted
 
-    check_rounds(given.config, given.targets, lasting=given.lasting)
-    check_address(given.config.cluster)
+    config = given.config
+    check_rounds(config, given.targets, lasting=given.lasting)
+    check_address(config.cluster)
+    if given.targets[0].remote:
+        check_store(config, given.inputs)
+        recalled(given.output, given.folder.path, replace=config.existing == "replace")
     replaced(given)
     workers = DaskWorkers(given.config.cluster, announce)
     try:

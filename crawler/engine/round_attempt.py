@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
@@ -38,7 +39,10 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, ExitCode
 from crawler.model.event import Event
 from crawler.model.version import VERSION
-from crawler.store.round_place import RoundPlace, SharedFolder
+from crawler.runtime.leftovers import temporary_directory
+from crawler.store.object_place import place_at
+from crawler.store.object_store import is_object
+from crawler.store.round_place import RoundPlace
 
 WISH = "wish"
 """The file with what the driver wants of all attempts."""
@@ -100,20 +104,20 @@ def attempted(
     A round that has ended before returns its manifest once more; None if the driver wants nothing
     more. Raises `CrawlerError` and `OSError`; what was committed lasts.
     """
-    place = SharedFolder(call.place)
-    run = _checked(place, call)
-    if (ended := stored_at(place, f"{call.folder}/{MANIFEST}", RoundManifest)) is not None:
-        return ended
-    number = taken_up(place, call.folder, attempt_by(os.getpid()))
-    lease = Lease(place, call.folder, number, call.lease, lose=lose)
-    lease.begin()
-    try:
+    with ExitStack() as stack:
+        folder = stack.enter_context(temporary_directory()) if is_object(call.place) else None
+        place = place_at(call.place, folder)
+        run = _checked(place, call)
+        if (ended := stored_at(place, f"{call.folder}/{MANIFEST}", RoundManifest)) is not None:
+            return ended
+        number = taken_up(place, call.folder, attempt_by(os.getpid()))
+        lease = Lease(place, call.folder, number, call.lease, lose=lose)
+        lease.begin()
+        stack.callback(lease.end)
         wait_out(place, _earlier(place, call, number), call.lease)
         return RoundAttempt(
             place, run, call, lease, announce=announce, plugins=plugins or Plugins()
         ).run()
-    finally:
-        lease.end()
 
 
 def attempt_by(pid: int) -> bytes:
@@ -230,7 +234,7 @@ def _checked(place: RoundPlace, call: RoundCall) -> RunPlan:
     if run is None:
         raise ConfigurationError(
             f"cluster: worker {os.uname().nodename} does not see {place.name}; the directory of "
-            "the output has to be shared by all machines"
+            "the output has to be shared by all machines, or lie in an object store"
         )
     return run
 

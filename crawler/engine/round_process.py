@@ -19,7 +19,8 @@ from crawler.engine.round_attempt import RoundCall, RoundEnd, attempt_by, attemp
 from crawler.model.errors import CrawlerError, EnvironmentFailure, ExitCode
 from crawler.runtime import limits
 from crawler.runtime.companion import Companion, ProcessLine, heard_first
-from crawler.store.round_place import SharedFolder
+from crawler.store.object_place import place_at
+from crawler.store.round_place import RoundPlace
 
 _log = logging.getLogger("crawler.rounds")
 
@@ -29,7 +30,7 @@ def crawl_round(call: RoundCall) -> RoundEnd:
 
     Arguments and result are plain values. Raises `EnvironmentFailure` if the process dies.
     """
-    place = SharedFolder(call.place)
+    place = place_at(call.place)
     process = Companion.start("crawler.engine.round_process", str(call))
     try:
         process.tell(call)
@@ -52,13 +53,13 @@ def crawl_round(call: RoundCall) -> RoundEnd:
             place.create(f"{call.folder}/over-{attempt}", b"")
 
 
-def _attempts_of(place: SharedFolder, call: RoundCall, pid: int) -> list[int]:
+def _attempts_of(place: RoundPlace, call: RoundCall, pid: int) -> list[int]:
     own = attempt_by(pid)
     found = attempts(place, call.folder)
     return [each for each in found if place.read(f"{call.folder}/attempt-{each}") == own]
 
 
-def _replaced(place: SharedFolder, call: RoundCall, pid: int) -> bool:
+def _replaced(place: RoundPlace, call: RoundCall, pid: int) -> bool:
     """Return whether an attempt was begun after that of a process."""
     mine = _attempts_of(place, call, pid)
     return bool(mine) and attempts(place, call.folder)[-1] > mine[-1]
@@ -85,8 +86,7 @@ def _follow(parent: ProcessLine) -> None:
 
 def _ended(call: RoundCall, parent: ProcessLine) -> RoundEnd:
     try:
-        place = SharedFolder(call.place)
-        copied = f"{os.path.dirname(place.name)}/input"
+        copied = f"{os.path.dirname(call.place)}/input"
         if os.path.exists(copied):  # of standard input
             with open(copied, "rb") as file:
                 os.dup2(file.fileno(), 0)

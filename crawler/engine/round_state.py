@@ -35,6 +35,7 @@ from crawler.store.journal import disk
 from crawler.store.journal.frame import Marks, last_marks
 from crawler.store.journal.handover import receivers_of, segments
 from crawler.store.journal.journal import positions_of
+from crawler.store.journal.sent_notes import DOUBT, without_doubt
 from crawler.store.journal.state_folder import SENT, StateFolder
 from crawler.store.journal.tables_file import TABLES
 from crawler.store.object_store import place_of
@@ -208,17 +209,20 @@ class RoundWork:
             self._begin_after(plan.previous)
         elif plan.previous is not None or self._attempt > 1:
             self._begin_late(options)
+        if not self._place.shows_attempts:
+            self._doubt()
 
     def _link_shared(self) -> None:
         """Link to what all partitions share: copies of lists, and the quota of `max_pages`."""
-        state = self._root.parent
-        for path in (state / "pages", *state.glob("list-*"), *state.glob("input")):
+        for path in self._place.shared():
             _link(path, self.path / path.name)
 
     def _lay_out(self, sender: int, length: int, chunks: Sequence[Chunk]) -> None:
         folder = self.path / f"p{sender}"
         folder.mkdir(mode=0o700, exist_ok=True)
         for chunk in chunks:
+            if not self._place.fetch(chunk.name):
+                raise OSError(f"{chunk.name} is not there")
             _link(self._root / chunk.name, folder / f"handed.{chunk.start}")
         (folder / "offer").write_bytes(msgspec.json.encode({"handed": length, "received": {}}))
 
@@ -246,10 +250,12 @@ class RoundWork:
 
     def _committed(self, previous: RoundManifest) -> bool:
         """Return whether a round has left a state: one without time for a commit has none."""
-        return (self._root / previous.work / "journal").exists()
+        return self._place.fetch(f"{previous.work}/journal")
 
     def _begin_after(self, previous: RoundManifest) -> None:
         state = self._root / previous.work
+        for name in (RUN, *_WHOLE):
+            self._place.fetch(f"{previous.work}/{name}")
         for name in _WHOLE:
             _copy(state / name, self._own / name)
         for name, length in zip(
@@ -259,6 +265,16 @@ class RoundWork:
                 file.truncate(length)
         self._describe(state)
         disk.replace(self._own / "journal", (state / "journal").read_bytes())
+
+    def _doubt(self) -> None:
+        """Note what attempts that nobody can see may have sent: anything. Others have notes."""
+        path = self._own / SENT
+        notes = path.read_bytes() if path.exists() else b""
+        own = without_doubt(notes)
+        if self._attempt > 1:
+            own += DOUBT
+        if own != notes:
+            disk.replace(path, own)
 
     def _describe(self, state: Path) -> None:
         """Take the description of a state over, which names the place of its part."""
@@ -272,22 +288,31 @@ class RoundWork:
         folder.begin(CommandConfig.of(options).lasting(), Marks()).close()
 
     def manifest(self, plan: RoundPlan, progress: Manifest) -> RoundManifest:
-        """Return the manifest of the round, which has ended so."""
+        """Keep what the round has left; return its manifest. Raises what a place does."""
         marks = self._marks()
         previous = plan.previous
         before = previous.records if previous is not None else ()
+        records = tuple(self._records(before, marks))
+        handed = tuple(self._handed(marks))
+        for name in (RUN, *_WHOLE, "journal"):
+            if (path := self._own / name).exists():
+                self._place.keep(f"{self._work}/{name}", 0, path.stat().st_size)
         return RoundManifest(
             version=plan.version,
             partition=self._partition,
             round=self._round,
             attempt=self._attempt,
-            work=f"{self._name}/{self._own.name}",
+            work=self._work,
             progress=replace(progress, parts=()),
-            records=(*before, *self._records(before, marks)),
-            handed=(*(previous.handed if previous is not None else ()), *self._handed(marks)),
+            records=(*before, *records),
+            handed=(*(previous.handed if previous is not None else ()), *handed),
             handed_in_all=marks.handed,
             positions={sender: at.block for sender, at in positions_of(marks).items()},
         )
+
+    @property
+    def _work(self) -> str:
+        return f"{self._name}/{self._own.name}"
 
     def _marks(self) -> Marks:
         try:
@@ -301,36 +326,42 @@ class RoundWork:
         lengths = [*marks.lengths, *[0] * len(self._parts)]
         for name, start, length in zip(self._parts, starts, lengths, strict=False):
             if length > start:
-                place = f"{self._name}/{self._own.name}/{name}"
-                yield Chunk(name=place, start=start, size=length - start, at=start)
+                place = f"{self._work}/{name}"
+                at = self._place.keep(place, start, length - start)
+                yield Chunk(name=place, start=start, size=length - start, at=at)
 
     def _handed(self, marks: Marks) -> Iterator[Chunk]:
         starts = [start for start in segments(self._own) if start < marks.handed]
         for start, end in zip(starts, [*starts[1:], marks.handed], strict=False):
             path = self._own / f"handed.{start}"
+            place = f"{self._work}/{path.name}"
             yield Chunk(
-                name=str(path.relative_to(self._root)),
+                name=place,
                 start=start,
                 size=end - start,
+                at=self._place.keep(place, 0, end - start),
                 receivers=tuple(sorted(receivers_of(path, end - start))),
             )
 
 
 def gathered_part(place: RoundPlace, chunks: Sequence[Chunk], path: Path) -> None:
     """Write the chunks of a part, one after the other, to a file. Raises `OSError`."""
-    root = _root(place)
     draft = path.with_name(f"{path.name}.new")
     with disk.drafted(draft, path), draft.open("wb", buffering=0) as file:
         for chunk in chunks:
-            with (root / chunk.name).open("rb", buffering=0) as source:
-                _append(source.fileno(), file.fileno(), chunk.at, chunk.size)
+            for at in range(0, chunk.size, _BLOCK):
+                size = min(_BLOCK, chunk.size - at)
+                data = place.block(chunk.name, chunk.at + at, size)
+                if len(data) != size:
+                    raise OSError(f"{chunk.name} is shorter than what was written to it")
+                disk.write(file.fileno(), data)
 
 
 def adopted_journal(place: RoundPlace, manifest: RoundManifest, path: Path) -> None:
     """Copy the journal of a round. Raises `OSError`."""
-    source = _root(place) / manifest.work / "journal"
-    if source.exists():
-        disk.replace(path, source.read_bytes())
+    data = place.read(f"{manifest.work}/journal")
+    if data is not None:
+        disk.replace(path, data)
 
 
 def tidied(place: RoundPlace, manifest: RoundManifest) -> None:
@@ -353,7 +384,7 @@ def _ends(records: Sequence[Chunk], parts: int) -> list[int]:
 
 def _root(place: RoundPlace) -> Path:
     if place.folder is None:
-        raise ConfigurationError(f"{place.name}: is not a directory that all machines share")
+        raise ConfigurationError(f"{place.name}: was opened without a directory to work in")
     return place.folder
 
 

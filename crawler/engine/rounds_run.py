@@ -10,11 +10,13 @@ from typing import Any
 from crawler.engine.partition_plan import CrawlPlan
 from crawler.engine.round_state import RUN, RunPlan, encoded, stored_at
 from crawler.engine.rounds import RoundsCrawl, RoundsOrder, Workers
+from crawler.engine.rounds_in_store import place_in_store
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.version import VERSION
 from crawler.store.claim import is_file
 from crawler.store.forms import OutputTarget
+from crawler.store.object_store import is_object
 from crawler.store.remote_input import is_remote
 from crawler.store.round_place import RoundPlace, SharedFolder
 from crawler.store.run_folder import ROUNDS, RunFolder
@@ -27,10 +29,10 @@ _BY_NAME = ("cookies", "credentials", "debug", "limit")
 
 def check_rounds(config: CommandConfig, targets: Sequence[OutputTarget], *, lasting: bool) -> None:
     """Raise `ConfigurationError` for an order that a cluster cannot carry out."""
-    if len(targets) > 1 or not targets[0].directory or targets[0].remote or not lasting:
+    if len(targets) > 1 or not targets[0].directory or not lasting:
         raise ConfigurationError(
             "cluster: the output has to be one directory that all machines share, as in -o out/, "
-            "and its state is kept"
+            "or one in an object store, and its state is kept"
         )
     defaults = CommandConfig().values()
     values = config.values()
@@ -64,7 +66,11 @@ def rounds_of(
 
     sizes: the entries of each partition, as far as they are known; the largest go first.
     """
-    place = SharedFolder(os.path.join(plan.state, ROUNDS))
+    place: RoundPlace
+    if is_object(plan.output):
+        place = place_in_store(plan.output, Path(plan.state))
+    else:
+        place = SharedFolder(os.path.join(plan.state, ROUNDS))
     run = RunPlan(
         version=VERSION,
         options=_travelling(config),

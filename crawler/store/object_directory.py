@@ -30,6 +30,14 @@ _OURS = re.compile(
     r"|receipt-\d{8}T\d{6}Z-[0-9a-f]{8}\.json"
 )
 
+STATE = ".state/"
+"""Where a run on a cluster keeps its state, below its output."""
+
+
+def receipt_name(run: str) -> str:
+    """Return the name of a run's receipt."""
+    return f"receipt-{run}.json"
+
 
 class ObjectDirectory:
     """A directory in an object store, to which one run adds its parts and its receipt.
@@ -72,10 +80,16 @@ class ObjectDirectory:
         return {"output": self.label, "parts": list(made), **digest_of(made.values())}
 
     def publish(self, receipt: bytes) -> None:
-        """Upload the receipt, and remove what is replaced. Raises `EnvironmentFailure`."""
-        self._folder.create(f"receipt-{self.begun['run']}.json", receipt)
+        """Upload the receipt, and remove what is replaced and the state that a cluster shared.
+
+        Raises `EnvironmentFailure`.
+        """
+        run = self.begun["run"]
+        self._folder.create(receipt_name(run), receipt)
         for name in self.begun["replaced"]:
             self._folder.remove(name)
+        if run.encode() in (self._folder.read(f"{STATE}run.json") or b""):
+            self._folder.remove_all(STATE)
 
     def close(self) -> None:
         """Do nothing: nothing is held."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,10 @@ _CREATE: dict[str, dict[str, Any]] = {
 """What makes a store's library create an object only if there is none of its name."""
 _FOREIGN = frozenset({"aiobotocore", "botocore", "gcsfs", "adlfs", "aiohttp", "azure"})
 """Packages whose errors about access, names and networks fsspec hands on."""
+_CONFLICTS = frozenset({"409", "ConditionalRequestConflict", "OperationAborted"})
+"""S3's codes for a condition that could not be judged, as another request was under way."""
+_TRIES = 6
+_PAUSE = 0.1  # seconds before the second of them; it doubles
 _BLOCK = 1 << 20
 
 
@@ -95,14 +100,15 @@ class ObjectFolder:
     def __repr__(self) -> str:
         return f"ObjectFolder({self.name!r})"
 
-    def names(self) -> list[str]:
-        """Return the names of the objects directly below; none without any."""
-        with stored(self.name, "listed"):
+    def names(self, folder: str = "") -> list[str]:
+        """Return the names directly below, or in a folder below; none without any."""
+        path = self._at(folder).rstrip("/")
+        with stored(self.name + folder, "listed"):
             try:
-                found = self._store.ls(self._path, detail=False)
+                found = self._store.ls(path, detail=False)
             except FileNotFoundError:
                 return []
-        return sorted(path.rsplit("/", 1)[-1] for path in found)
+        return sorted(each.rstrip("/").rsplit("/", 1)[-1] for each in found if each != path)
 
     def size(self, name: str) -> int | None:
         """Return the size of an object in bytes; None without one."""
@@ -115,25 +121,54 @@ class ObjectFolder:
     def create(self, name: str, data: bytes) -> None:
         """Create a small object. One of this name that holds the same is left as it is."""
         with stored(self.name + name, "written"):
-            try:
-                self._store.pipe_file(self._at(name), data, **self._how)
-            except Exception as error:
-                if not _is_there(error):
-                    raise
+            if not self._put(name, data):
                 self._check(name, [data])
+
+    def created(self, name: str, data: bytes) -> bool:
+        """Create a small object; return False if there is one that holds something else.
+
+        One that holds the same is ours: an answer may be lost, and the request repeated.
+        """
+        with stored(self.name + name, "written"):
+            return self._put(name, data) or self.read(name) == data
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Write a small object, in place of what it held."""
+        with stored(self.name + name, "written"):
+            self._store.pipe_file(self._at(name), data)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a small object holds; None without one."""
+        with stored(self.name + name, "read"):
+            try:
+                found: bytes = self._store.cat_file(self._at(name))
+            except FileNotFoundError:
+                return None
+        return found
+
+    def block(self, name: str, at: int, size: int) -> bytes:
+        """Return the bytes from `at` on, of which there are so many."""
+        with stored(self.name + name, "read"):
+            found: bytes = self._store.cat_file(self._at(name), start=at, end=at + size)
+        return found
+
+    def download(self, name: str, path: Path) -> bool:
+        """Write an object to a file, as a whole or not at all; return False without one."""
+        draft = path.with_name(f".{path.name}.new")
+        with stored(self.name + name, "read"):
+            try:
+                self._store.get_file(self._at(name), str(draft))
+            except FileNotFoundError:
+                draft.unlink(missing_ok=True)
+                return False
+            os.replace(draft, path)
+        return True
 
     def upload(self, name: str, path: Path) -> None:
         """Create an object from a file. One of this name that holds the same is left as it is."""
         with stored(self.name + name, "written"):
-            if self.size(name) is None:
-                try:
-                    self._store.put_file(str(path), self._at(name), **self._how)
-                except Exception as error:
-                    if not _is_there(error):
-                        raise  # else by an attempt whose answer was lost
-                else:
-                    return
-            self._check(name, _blocks(path))
+            if self.size(name) is not None or not self._put_file(name, path):
+                self._check(name, _blocks(path))  # it may be of an attempt whose answer was lost
 
     def remove(self, name: str) -> None:
         """Remove an object, if it is there."""
@@ -142,6 +177,20 @@ class ObjectFolder:
                 self._store.rm_file(self._at(name))
             except FileNotFoundError:
                 return
+
+    def remove_all(self, folder: str) -> None:
+        """Remove every object in a folder, and below that."""
+        with stored(self.name + folder, "removed"):
+            found = self._store.find(self._at(folder))
+            if found:
+                self._store.rm(found)
+
+    def _put(self, name: str, data: bytes) -> bool:
+        """Create an object; return False if there is one."""
+        return _created(lambda: self._store.pipe_file(self._at(name), data, **self._how))
+
+    def _put_file(self, name: str, path: Path) -> bool:
+        return _created(lambda: self._store.put_file(str(path), self._at(name), **self._how))
 
     def _at(self, name: str) -> str:
         return f"{self._path}/{name}"
@@ -158,6 +207,30 @@ class ObjectFolder:
             raise EnvironmentFailure(
                 f"{self.name}{name}: holds something else already, and nothing is replaced"
             )
+
+
+def _created(put: Callable[[], object]) -> bool:
+    """Carry out a conditional request; return False if there is an object.
+
+    A conflict says that the condition was not judged: it is asked again.
+    """
+    for again in range(_TRIES):
+        try:
+            put()
+        except Exception as error:
+            if _is_there(error):
+                return False
+            if again + 1 == _TRIES or not _is_conflict(error):
+                raise
+            time.sleep(_PAUSE * 2**again)
+        else:
+            break
+    return True
+
+
+def _is_conflict(error: Exception) -> bool:
+    response = getattr(error.__cause__ or error, "response", None) or {}
+    return response.get("Error", {}).get("Code") in _CONFLICTS
 
 
 def _is_there(error: Exception) -> bool:

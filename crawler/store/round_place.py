@@ -1,4 +1,4 @@
-"""Where rounds on several machines meet: a directory that all of them share.
+"""Where rounds on several machines meet, and a directory that all of them share as one.
 
 A name is relative to the place, with `/` between its parts. What is created is created once and
 never changed, whoever comes second is told; only heartbeats are written again and again.
@@ -19,11 +19,13 @@ from crawler.store.journal import disk
 class RoundPlace(Protocol):
     """A place for rounds. Every method raises `OSError` or `EnvironmentFailure`.
 
-    name: opens the same place elsewhere. folder: where attempts work, None if each machine has
-    directories of its own for that.
+    name: opens the same place elsewhere. folder: where an attempt works, with the names of the
+    place; None if it was opened without one. shows_attempts: `folder` has what other attempts have
+    written there.
     """
 
     name: str
+    shows_attempts: bool
     folder: Path | None
 
     def create(self, name: str, data: bytes) -> bool:
@@ -41,9 +43,26 @@ class RoundPlace(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file or a folder, if it is there."""
 
+    def fetch(self, name: str) -> bool:
+        """See to it that `folder` has a file; return False if the place has none."""
+
+    def keep(self, name: str, start: int, size: int) -> int:
+        """Keep `size` bytes of a file of `folder` from `start` on, never to be changed.
+
+        Returns where they begin in what is kept.
+        """
+
+    def block(self, name: str, at: int, size: int) -> bytes:
+        """Return at most so many bytes of what is kept, from `at` on; b"" at its end."""
+
+    def shared(self) -> list[Path]:
+        """Return the files that all partitions read, as this machine has them."""
+
 
 class SharedFolder:
     """A directory that every machine has under the same path."""
+
+    shows_attempts = True
 
     def __init__(self, name: str) -> None:
         self.name = os.path.abspath(name)
@@ -94,6 +113,24 @@ class SharedFolder:
         except FileNotFoundError:
             return []
         return sorted(name for name in found if not name.startswith("."))
+
+    def fetch(self, name: str) -> bool:
+        """Return whether a file is there."""
+        return (self._root / name).exists()
+
+    def keep(self, name: str, start: int, size: int) -> int:
+        """Do nothing: a file is kept where it was written."""
+        return start
+
+    def block(self, name: str, at: int, size: int) -> bytes:
+        """Return a piece of a file."""
+        with (self._root / name).open("rb", buffering=0) as file:
+            return os.pread(file.fileno(), size, at)
+
+    def shared(self) -> list[Path]:
+        """Return the copies of lists, and the quota of `max_pages`, which lie in the state."""
+        state = self._root.parent
+        return [state / "pages", *state.glob("list-*"), *state.glob("input")]
 
     def remove(self, name: str) -> None:
         """Remove a file, or a directory with all that it holds."""

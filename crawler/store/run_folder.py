@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -36,6 +37,8 @@ from crawler.store.receipt_file import indented, others_of
 
 ROUNDS = "rounds"
 """The directory in which rounds on a cluster meet."""
+PLACE = Path(ROUNDS, "place")
+"""The file with the name of the place in an object store where they meet instead."""
 _PATIENCE = 10.0  # seconds for processes that notice at once that their parent has gone
 _PAUSE = 0.02
 
@@ -103,7 +106,8 @@ class RunFolder:
     def untouched(self) -> bool:
         """True if no partition has committed anything."""
         return not any(
-            any(self.path.glob(each)) for each in ("p[0-9]*/journal", f"{ROUNDS}/p[0-9]*")
+            any(self.path.glob(each))
+            for each in ("p[0-9]*/journal", f"{ROUNDS}/p[0-9]*", str(PLACE))
         )
 
     def options(self) -> dict[str, Any]:

@@ -18,7 +18,11 @@ from typing import BinaryIO
 
 from crawler.store.journal import disk
 
+_ANY = 2**64 - 1
+"""A note for those that nobody has: any request may have left."""
 _KEY = 8
+DOUBT = array("Q", [_ANY]).tobytes()
+"""That note, as it is written."""
 
 
 class SentNotes:
@@ -42,7 +46,7 @@ class SentNotes:
 
     def add(self, key: int, sync: Callable[[int], None]) -> bool:
         """Write a note to last; return False if an earlier run has. Raises `OSError`."""
-        if key in self._earlier:
+        if key in self._earlier or _ANY in self._earlier:
             return False
         with self._change:
             self._waiting.append(key)
@@ -99,3 +103,9 @@ def _read(path: Path) -> array[int]:
     except FileNotFoundError:
         return array("Q")
     return array("Q", data[: len(data) - len(data) % _KEY])
+
+
+def without_doubt(notes: bytes) -> bytes:
+    """Return whole notes without `DOUBT`: they are those of a run that is known."""
+    keys = array("Q", notes[: len(notes) // _KEY * _KEY])
+    return array("Q", [key for key in keys if key != _ANY]).tobytes()
