@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -76,19 +75,7 @@ class SharedFolder:
         """Create a file by link(2), which never replaces another's."""
         path = self._root / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.{_thread()}")
-        try:
-            with draft.open("wb", buffering=0) as file:
-                disk.write(file.fileno(), data)
-                os.fsync(file.fileno())
-            try:
-                os.link(draft, path)
-            except FileExistsError:
-                return False
-        finally:
-            disk.remove(draft)
-        disk.settle(path.parent)
-        return True
+        return disk.create(path, data)
 
     def read(self, name: str) -> bytes | None:
         """Read a file as it is now: to open it asks the server of a network file system."""
@@ -140,7 +127,3 @@ class SharedFolder:
                 shutil.rmtree(path)
         else:
             disk.remove(path)
-
-
-def _thread() -> int:
-    return threading.get_native_id()

@@ -29,8 +29,12 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Create a file as a whole, durably; return False if it is there. Raises `OSError`."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
+    """Create a file as a whole, durably; return False if it is there. Raises `OSError`.
+
+    Others may try the same at the same time, on other machines, too.
+    """
+    maker = f"{os.uname().nodename}.{os.getpid()}.{threading.get_native_id()}"
+    draft = path.with_name(f".{path.name}.{maker}")
     try:
         with draft.open("wb", buffering=0) as file:
             write(file.fileno(), data)
