@@ -376,9 +376,10 @@ def test_a_journal_goes_on_as_it_is_until_it_has_grown(
     monkeypatch.setattr(journal_module, "_LEAST", 1 if grown else 10**6)
     monkeypatch.setattr(journal_module, "_GROWTH", 1)
     path = journal.folder.path / "journal"
-    before, whole = path.stat().st_ino, path.read_bytes()
+    whole = path.read_bytes()
     path.write_bytes(whole + packed(Frame(marks=journal.marks, ended=keys))[:-1])
     for ended in (keys[3], keys[6]):
+        before = path.stat().st_ino
         begun = _resumed(journal.folder, {}, [])
         with closing(begun.left), closing(begun.kept.journal):
             left = [line.split()[0].decode() for line in begun.left.take(100)]
