@@ -22,6 +22,8 @@ from crawler.store.columns import is_open
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BLOCK = 4 * 2**20  # bytes that a thread reads
+
 
 def arrow_schema(spec: Mapping[str, Any]) -> pa.Schema:
     """Return the Arrow schema of records; spec: their fields, as `chosen_schema` returns them."""
@@ -37,7 +39,6 @@ def arrow_table(lines: bytes, spec: Mapping[str, Any]) -> pa.Table:
     Fields that are not in `spec` are left out.
     """
     import pyarrow as pa
-    from pyarrow import json
 
     schema = arrow_schema(spec)
     if not lines:
@@ -47,12 +48,23 @@ def arrow_table(lines: bytes, spec: Mapping[str, Any]) -> pa.Table:
         marks = re.compile(rb'"(?:%b)":' % b"|".join(names))
         if marks.search(lines):
             lines = b"".join(_closed_line(line, spec) for line in lines.splitlines())
-    table = json.read_json(
+    try:
+        table = _read(lines, schema, _BLOCK)
+    except pa.ArrowInvalid:  # a line is longer than a block
+        table = _read(lines, schema, len(lines))
+    return table.cast(schema)  # with the descriptions
+
+
+def _read(lines: bytes, schema: pa.Schema, block: int) -> pa.Table:
+    """Return the rows of lines; Arrow's threads read a block of so many bytes each."""
+    import pyarrow as pa
+    from pyarrow import json
+
+    return json.read_json(
         pa.py_buffer(lines),
-        json.ReadOptions(block_size=len(lines)),  # no line may be longer than a block
+        json.ReadOptions(block_size=block),
         json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     )
-    return table.cast(schema)  # with the descriptions
 
 
 def _open_names(spec: Mapping[str, Any]) -> Iterator[bytes]:
