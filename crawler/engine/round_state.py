@@ -92,9 +92,10 @@ class RunPlan:
 class RoundManifest:
     """What a round has come to: `progress` is that of its partition over all rounds.
 
-    work: the directory with its state. records: the chunks of its part, in order; handed: those of
-    what it hands over that are not read by all. positions: how far it has read what others have
-    handed over. The rest is of this round alone.
+    work: the directory with its state. written: the length of its part; records: the chunks of it
+    that this round has added, in order (one of an earlier version has those of former rounds, too);
+    handed: those of what it hands over that are not read by all. positions: how far it has read
+    what others have handed over. The rest is of this round alone.
     """
 
     version: str
@@ -103,6 +104,7 @@ class RoundManifest:
     attempt: int
     work: str
     progress: Manifest
+    written: int = 0
     records: tuple[Chunk, ...] = ()
     handed: tuple[Chunk, ...] = ()
     handed_in_all: int = 0
@@ -111,6 +113,11 @@ class RoundManifest:
     totals: Totals = field(default_factory=Totals)
     parsing: str = ""
     parser_seconds: float = 0.0
+
+    @property
+    def length(self) -> int:
+        """The length of the part; an earlier version did not write it down."""
+        return max((each.end for each in self.records), default=self.written)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,11 @@ class RoundPlan:
     version: str
     previous: RoundManifest | None = None
     offers: Mapping[int, tuple[int, tuple[Chunk, ...]]] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """The length of the part that the round goes on with."""
+        return self.previous.length if self.previous is not None else 0
 
 
 def round_folder(partition: int, number: int) -> str:
@@ -236,15 +248,13 @@ class RoundWork:
 
     def _go_on_with(self, former: Path, plan: RoundPlan) -> None:
         """Copy what an attempt has committed, which makes no request any more."""
-        before = plan.previous.records if plan.previous is not None else ()
-        starts = _ends(before, len(self._parts))
         journal = (former / "journal").read_bytes()  # first: it counts on the other files
         for name in _WHOLE:
             _copy(former / name, self._own / name)
         for start in segments(former):
             _copy(former / f"handed.{start}", self._own / f"handed.{start}")
-        for name, start in zip(self._parts, starts, strict=True):
-            _copy(former / name, self._own / name, start)
+        for name in self._parts:
+            _copy(former / name, self._own / name, plan.length)
         self._describe(former)
         disk.replace(self._own / "journal", journal)
 
@@ -258,11 +268,9 @@ class RoundWork:
             self._place.fetch(f"{previous.work}/{name}")
         for name in _WHOLE:
             _copy(state / name, self._own / name)
-        for name, length in zip(
-            self._parts, _ends(previous.records, len(self._parts)), strict=True
-        ):
+        for name in self._parts:
             with (self._own / name).open("wb") as file:
-                file.truncate(length)
+                file.truncate(previous.length)
         self._describe(state)
         disk.replace(self._own / "journal", (state / "journal").read_bytes())
 
@@ -291,8 +299,7 @@ class RoundWork:
         """Keep what the round has left; return its manifest. Raises what a place does."""
         marks = self._marks()
         previous = plan.previous
-        before = previous.records if previous is not None else ()
-        records = tuple(self._records(before, marks))
+        records = tuple(self._records(plan.length, marks))
         handed = tuple(self._handed(marks))
         for name in (RUN, *_WHOLE, "journal"):
             if (path := self._own / name).exists():
@@ -304,7 +311,8 @@ class RoundWork:
             attempt=self._attempt,
             work=self._work,
             progress=replace(progress, parts=()),
-            records=(*before, *records),
+            written=max((each.end for each in records), default=plan.length),
+            records=records,
             handed=(*(previous.handed if previous is not None else ()), *handed),
             handed_in_all=marks.handed,
             positions={sender: at.block for sender, at in positions_of(marks).items()},
@@ -321,10 +329,8 @@ class RoundWork:
         except FileNotFoundError:  # nothing was there to be committed
             return Marks()
 
-    def _records(self, before: Sequence[Chunk], marks: Marks) -> Iterator[Chunk]:
-        starts = _ends(before, len(self._parts))
-        lengths = [*marks.lengths, *[0] * len(self._parts)]
-        for name, start, length in zip(self._parts, starts, lengths, strict=False):
+    def _records(self, start: int, marks: Marks) -> Iterator[Chunk]:
+        for name, length in zip(self._parts, marks.lengths, strict=False):
             if length > start:
                 place = f"{self._work}/{name}"
                 at = self._place.keep(place, start, length - start)
@@ -342,44 +348,6 @@ class RoundWork:
                 at=self._place.keep(place, 0, end - start),
                 receivers=tuple(sorted(receivers_of(path, end - start))),
             )
-
-
-def gathered_part(place: RoundPlace, chunks: Sequence[Chunk], path: Path) -> None:
-    """Write the chunks of a part, one after the other, to a file. Raises `OSError`."""
-    draft = path.with_name(f"{path.name}.new")
-    with disk.drafted(draft, path), draft.open("wb", buffering=0) as file:
-        for chunk in chunks:
-            for at in range(0, chunk.size, _BLOCK):
-                size = min(_BLOCK, chunk.size - at)
-                data = place.block(chunk.name, chunk.at + at, size)
-                if len(data) != size:
-                    raise OSError(f"{chunk.name} is shorter than what was written to it")
-                disk.write(file.fileno(), data)
-
-
-def adopted_journal(place: RoundPlace, manifest: RoundManifest, path: Path) -> None:
-    """Copy the journal of a round. Raises `OSError`."""
-    data = place.read(f"{manifest.work}/journal")
-    if data is not None:
-        disk.replace(path, data)
-
-
-def tidied(place: RoundPlace, manifest: RoundManifest) -> None:
-    """Remove what nobody needs of the rounds before the one of this manifest. Raises `OSError`."""
-    for number in range(max(1, manifest.round - 1), manifest.round):
-        folder = round_folder(manifest.partition, number)
-        needed = {each.name for each in (*manifest.records, *manifest.handed)}
-        for attempt in place.names(folder):
-            if attempt[0] == "a" and attempt[1:].isdigit():
-                own = f"{folder}/{attempt}/p{manifest.partition}"
-                for name in place.names(own):
-                    if f"{own}/{name}" not in needed:
-                        place.remove(f"{own}/{name}")
-
-
-def _ends(records: Sequence[Chunk], parts: int) -> list[int]:
-    """Return the lengths of the parts, of which there is one so far."""
-    return [max((each.end for each in records), default=0)] * parts
 
 
 def _root(place: RoundPlace) -> Path:

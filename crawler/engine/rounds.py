@@ -30,16 +30,14 @@ from crawler.engine.partition_plan import Manifest, Wish, all_done
 from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd
 from crawler.engine.round_files import MANIFEST
 from crawler.engine.round_handle import RoundHandle, plan_of, with_work
+from crawler.engine.round_output import adopted_journal, gathered_part, tidied
 from crawler.engine.round_process import crawl_round
 from crawler.engine.round_state import (
     PLAN,
     RoundManifest,
-    adopted_journal,
     encoded,
-    gathered_part,
     last_manifest,
     stored_at,
-    tidied,
 )
 from crawler.model.errors import ConfigurationError, CrawlerError, EnvironmentFailure, ExitCode
 from crawler.model.event import NO_EVENTS, Events, Level
@@ -346,8 +344,10 @@ class RoundsCrawl:
         self._tell(
             handle, Level.INFO, "round_ended", records=taken.records, left=manifest.progress.left
         )
+        former = handle.last
         handle.ended(manifest)
-        tidied(self._place, manifest)
+        if former is not None:
+            tidied(self._place, former, manifest)
 
     def _look(self) -> None:
         """Look at manifests and heartbeats: a worker that hangs does not say what it has done."""
@@ -401,5 +401,5 @@ class RoundsCrawl:
                 continue
             for number, target in enumerate(self._order.targets):
                 path = folder / f"{part_name(number)}{target.form.suffix}"
-                gathered_part(self._place, handle.last.records, path)
+                gathered_part(self._place, handle.last, path)
             adopted_journal(self._place, handle.last, folder / "journal")

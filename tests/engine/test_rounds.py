@@ -22,7 +22,8 @@ from crawler.engine.plugins import Plugins
 from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd, attempted
 from crawler.engine.round_files import MANIFEST
 from crawler.engine.round_handle import RoundHandle
-from crawler.engine.round_state import RoundManifest, last_manifest, round_folder
+from crawler.engine.round_output import gathered_part
+from crawler.engine.round_state import RoundManifest, last_manifest, round_folder, stored_at
 from crawler.engine.rounds import RoundsCrawl
 from crawler.engine.rounds_run import check_rounds, partitions_wanted, rounds_of
 from crawler.model.command_config import CommandConfig
@@ -127,6 +128,30 @@ def test_rounds_give_the_records_of_one_crawl(
     assert crawl.done and records(tmp_path) == one
     assert taken.records == crawl.written == len(one)
     assert all(number <= 2 for number in web.asked.values())  # a failure, and its retry
+
+
+def test_a_manifest_names_only_what_its_own_round_has_written(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """So manifests stay small over many rounds; one that names all that was before it is read."""
+    crawl = driver(tmp_path, [page(n) for n in range(HOSTS)], **FOLLOWING)
+    crawl.run()
+    place = shared(tmp_path)
+    for handle in crawl._handles:
+        kept = _manifests(place, handle.number)
+        chunks = [chunk for each in kept for chunk in each.records]
+        part = tmp_path / f"state/p{handle.number}/part.jsonl"
+        assert sum(chunk.size for chunk in chunks) == part.stat().st_size == kept[-1].length
+        old = replace(kept[-1], written=0, records=tuple(chunks))
+        gathered_part(SharedFolder(place.name), old, tmp_path / "again")
+        assert (tmp_path / "again").read_bytes() == part.read_bytes()
+    assert any(len(_manifests(place, each.number)) > 1 for each in crawl._handles)
+
+
+def _manifests(place: SharedFolder, partition: int) -> list[RoundManifest]:
+    names = [f"p{partition:05d}/{name}/{MANIFEST}" for name in place.names(f"p{partition:05d}")]
+    found = [stored_at(place, name, RoundManifest) for name in names]
+    return [each for each in found if each is not None]
 
 
 def test_a_driver_that_is_started_again_goes_on_by_the_manifests(
