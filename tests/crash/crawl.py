@@ -264,17 +264,26 @@ def _miscounted(case: Case, output: Path) -> str:
     return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
 
 
+def _number(place: str) -> int:
+    """Return the number of a page by its URL, or by the name of the file with its body."""
+    return int(place.rpartition("/")[2].partition(".")[0])
+
+
 def _missaved(folder: Path) -> str:
-    """Return what is wrong with the bodies, of which each page has one."""
-    lines = (folder / "out.jsonl").read_bytes().splitlines()
-    named = {
-        record["saved"]: record["url"] for record in map(json.loads, lines) if "saved" in record
-    }
-    there = {path for path in (folder / "bodies").rglob("*") if path.is_file()}
-    if there != {folder / "bodies" / name for name in named}:
+    """Return what is wrong with the bodies, of which each page has one.
+
+    A request that is not repeated may have got one whose record was not committed: it is uncertain.
+    """
+    records = records_in(folder / "out.jsonl")
+    named = {record["saved"]: record["url"] for record in records if "saved" in record}
+    uncertain = {_number(each["url"]) for each in records if each["kind"] == Kind.UNCERTAIN}
+    bodies = folder / "bodies"
+    there = {str(path.relative_to(bodies)) for path in bodies.rglob("*") if path.is_file()}
+    known = {name for name in there if _number(name) not in uncertain}
+    if not known <= named.keys() <= there:
         return f"{len(there)} bodies for {len(named)} records that name one"
     for name, url in named.items():
-        if (folder / "bodies" / name).read_bytes() != _body(int(url.rpartition("/")[2])):
+        if (bodies / name).read_bytes() != _body(_number(url)):
             return f"the body of {url} is another"
     return "" if named else "no body is saved"
 
