@@ -72,6 +72,7 @@ class OutcomeQueue:
     ) -> None:
         self.on_room: Callable[[], None] = lambda: None
         self.failure = None  # it is refused by `put`
+        self.overdue = False  # a caller has any time
         self._on_put = on_put
         self._takers = takers or {}
         self._outcomes: deque[Final] = deque()

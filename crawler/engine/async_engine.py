@@ -23,7 +23,7 @@ from crawler.core.crawl_core import CrawlCore
 from crawler.core.rules import Ended
 from crawler.core.step import Fetch, Idle, Wait
 from crawler.engine.feed import Feeder, Portion
-from crawler.engine.ports import Sink, Source, silent
+from crawler.engine.ports import LAST_WRITES, Sink, Source, silent
 from crawler.engine.spooler import Recalled, Spooler, SpoolFailure
 from crawler.engine.steps import Steps
 from crawler.engine.visit import AT_ONCE, cancelled, parsed_as, read, unforeseen
@@ -106,14 +106,24 @@ class AsyncEngine(Steps):
         self._emit(self._core.stop())
         if self._deadline is None:
             loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(self._drain_timeout, self.cancel)
+            self._deadline = loop.call_later(self._drain_timeout, self._expire)
         self._wake.set()
 
+    def _expire(self) -> None:
+        """End the requests in flight; what is spilled still gets its records."""
+        self._cut_off()
+        loop = asyncio.get_running_loop()
+        self._deadline = loop.call_later(2 * LAST_WRITES, self.wake)  # the sink may be overdue then
+
     def cancel(self) -> None:
-        """Start nothing more, and end the requests in flight now."""
-        self._cancelled = True
+        """Start nothing more, end the requests in flight now, and leave what is spilled."""
+        self._abandoned = True
         self._emit(self._core.stop())
         self._core.abandon()
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        self._cancelled = True
         for slot in self._slots:
             slot.cancel()
         self._wake.set()

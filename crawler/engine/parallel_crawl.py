@@ -28,7 +28,10 @@ from crawler.model.event import NO_EVENTS, Event, Events, Level
 from crawler.runtime.companion import heard_first
 
 ENDING = 10.0
-"""Seconds that partitions have to end after the drain timeout; then they are killed."""
+"""Seconds that partitions have to end after the drain timeout; then they are killed.
+
+As long as they write records of what waits, they have as many again.
+"""
 
 _MOST_LEFT = 32 * 2**20
 """Bytes committed and not taken by the reader of the output, above which partitions wait."""
@@ -85,6 +88,7 @@ class ParallelCrawl:
         self._failure: CrawlerError | None = None
         self._started_at = self._ended_at = 0.0
         self._ends_at = inf
+        self._seen_written = 0  # when there was more time to end the last time
         self.overdue = False
         self._events = NO_EVENTS
         self._asked: list[CrawlControl] = []  # that a process which starts has to know of
@@ -313,10 +317,16 @@ class ParallelCrawl:
             time = f"--max-time {self._max_time:g} s is over"
             self._announce(f"{time}: finishing {in_flight:,} in flight")
             self.stop()
-        late = perf_counter() > self._ends_at
+        late = self._late_with_ending()
         for handle in self._running if self._stopping else ():
             if late or handle.last is None:  # it is still starting, and has nothing in flight
                 handle.kill()
+
+    def _late_with_ending(self) -> bool:
+        now = perf_counter()
+        if now > self._ends_at and self.written > self._seen_written:
+            self._ends_at, self._seen_written = now + ENDING, self.written
+        return now > self._ends_at
 
     def _look_at_all(self) -> None:
         """Let the partitions finish once none has anything left that it could give to another."""

@@ -43,6 +43,10 @@ class Sink(Protocol):
     def has_room(self) -> bool:
         """True if the engine may start more; outcomes of requests in flight are always accepted."""
 
+    @property
+    def overdue(self) -> bool:
+        """True if the time of `end_within` is over, and a reader does not take what there is."""
+
     def end_within(self, seconds: float) -> None:
         """Wait at most `seconds` for the reader of the outcomes: the crawl was stopped."""
 

@@ -55,11 +55,12 @@ class Steps:
         self.led_on: Callable[[Redirect | Page], None] | None = None
         self.before_fetch: Callable[[], None] | None = None
         self.trace: Callable[[VisitEnd], None] | None = None
-        self._cancelled = False
+        self._cancelled = False  # visits end at once
+        self._abandoned = False  # what waits gets no record any more
         self._failure: CrawlerError | None = None
 
     def cancel(self) -> None:
-        """Start nothing more, and end the requests in flight now."""
+        """Start nothing more, end the requests in flight now, and leave what is spilled."""
         raise NotImplementedError
 
     def _step(self) -> Fetch | Wait | Idle:
@@ -70,7 +71,9 @@ class Steps:
         """
         if (failure := self._sink.failure) is not None:
             self._fail(failure)
-        if not self._sink.has_room and not self._cancelled:
+        if self._cancelled and not self._abandoned and self._sink.overdue:
+            self.cancel()
+        if not self._sink.has_room and not self._abandoned:
             self._core.hold(Limit.SINK, perf_counter())
             return BUSY
         return next_step(self._core, self._feeder, self._spool, self._emit, self._announce)
@@ -102,7 +105,7 @@ class Steps:
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
-        if not self._cancelled:
+        if not self._abandoned:
             if not isinstance(error, CrawlerError):  # a bug in what writes
                 error = CrawlerError(f"{type(error).__name__}: {error}")
             self._failure = error

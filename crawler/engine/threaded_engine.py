@@ -104,12 +104,17 @@ class ThreadedEngine(Steps):
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Start nothing more, and end the requests in flight now."""
-        self._cancelled = True
+        """Start nothing more, end the requests in flight now, and leave what is spilled."""
+        self._abandoned = True
         self.stop()
         with self._changed:
             self._core.abandon()
-            self._changed.notify_all()
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        """End the requests in flight; what is spilled still gets its records."""
+        self._cancelled = True
+        self.wake()
         self._fetcher.abort()
 
     def look(self, late: float) -> None:
@@ -139,7 +144,9 @@ class ThreadedEngine(Steps):
             thread.join(_POLL)
             overdue = self._deadline is not None and perf_counter() >= self._deadline
             if overdue and not self._cancelled:
-                self.cancel()
+                self._cut_off()
+            elif self._cancelled:  # the sink may be overdue
+                self.wake()
 
     # -- steps
 

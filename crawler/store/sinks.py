@@ -155,6 +155,11 @@ class RecordSink:
         return self._waiting + journalled <= LIMIT
 
     @property
+    def overdue(self) -> bool:
+        """True if the reader's time is up and it has not taken what there is; a file has none."""
+        return bool(self._live) and monotonic() >= self._deadline and not self.has_room
+
+    @property
     def written(self) -> int:
         """Number of records written."""
         return self._outlets[0].records

@@ -62,6 +62,7 @@ class ListSink:
         self.on_room: Callable[[], None] = lambda: None
         self.finals: list[Final] = []
         self.has_room = True
+        self.overdue = False
         self.failure: CrawlerError | None = None
         self._broken_after = broken_after
         self._came = threading.Condition()

@@ -6,21 +6,24 @@ import errno
 import os
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import pytest
 
+from crawler.core.backlog import PORTION
 from crawler.core.crawl_core import CrawlCore
 from crawler.core.step import BUSY, Wait, WriteRecord
 from crawler.engine.feed import Feeder
 from crawler.engine.spooler import Spooler
 from crawler.engine.steps import MOST, next_step
 from crawler.model.config import CrawlConfig
-from crawler.model.errors import EnvironmentFailure
+from crawler.model.errors import CrawlerError, EnvironmentFailure
 from crawler.model.outcome import Final, Kind, Page, Skipped
+from crawler.model.request import Listed, Request
 from crawler.model.url import Seed
 from crawler.store import spool
-from crawler.store.spool import Segments
-from tests.engine.harness import ENGINES, ListSource, Run
+from crawler.store.spool import Segments, Spool
+from tests.engine.harness import ENGINES, ListSink, ListSource, Run
 from tests.patience import PATIENCE
 from tests.top_level import TopLevelDomains
 
@@ -62,6 +65,94 @@ def test_a_stop_ends_what_is_spilled(kind: str) -> None:
     assert snapshot.read == len(finals)
     stopped = [final for final in finals if isinstance(final, Skipped)]
     assert stopped and all(final.kind is Kind.INTERRUPTED for final in stopped)
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> CutSink:
+    """Read back nothing that was spilled before the time of the drain is over."""
+    sink, take, keep = CutSink(), Spool.take, Spool.keep
+    counts: list[int] = []
+
+    def kept(spool: Spool, parts: Sequence[tuple[str, Sequence[Request | Listed]]]) -> None:
+        keep(spool, parts)
+        counts.append(sum(len(requests) for _, requests in parts))
+        if sum(counts) > 3 * PORTION:
+            sink.spilled.set()
+
+    def late(spool: Spool, parts: Iterable[tuple[str, int]]) -> list[Request]:
+        assert sink.cut.wait(PATIENCE)
+        return take(spool, parts)
+
+    monkeypatch.setattr(Spool, "keep", kept)
+    monkeypatch.setattr(Spool, "take", late)
+    return sink
+
+
+class CutSink(ListSink):
+    """Tells that visits were cut off, as the time of the drain is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spilled, self.cut = threading.Event(), threading.Event()
+        self.on_cut: Callable[[], None] = lambda: None
+
+    def put(self, final: Final) -> None:
+        super().put(final)
+        if getattr(final, "kind", None) is Kind.CANCELLED and not self.cut.is_set():
+            self.on_cut()
+            self.cut.set()
+
+
+def stopped(kind: str, sink: CutSink) -> Run:
+    """A crawl that is stopped without any time for the drain, most of it spilled."""
+    held = [f"http://slow.example/held{n}" for n in range(3_000)]
+    run = Run(
+        kind, ListSource(held, portion=500), sink=sink, window=100, per_host=2, drain_timeout=0.0
+    )
+    for _ in range(2):
+        assert run.web.held.acquire(timeout=PATIENCE)
+    assert sink.spilled.wait(PATIENCE)
+    run.tell("stop")
+    return run
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_the_time_of_the_drain_is_for_what_is_in_flight(kind: str, late: CutSink) -> None:
+    """What is spilled has its records, however late they are read back."""
+    run = stopped(kind, late)
+    finals = run.end()
+    snapshot = run.core.statistics(1.0)
+    assert (snapshot.pending, snapshot.spilled) == (0, 0)
+    assert snapshot.read == len(finals) > 100
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_reader_that_stands_still_has_the_time_of_the_drain(kind: str, late: CutSink) -> None:
+    """Then what is spilled is left and counted, as nobody takes its records."""
+
+    def stand_still() -> None:
+        late.has_room = False
+        late.overdue = True
+
+    late.on_cut = stand_still
+    run = stopped(kind, late)
+    finals = run.end()
+    snapshot = run.core.statistics(1.0)
+    assert snapshot.pending == 0 and snapshot.spilled > 0
+    assert snapshot.read == len(finals) + snapshot.spilled
+
+
+@pytest.mark.parametrize("kind", ENGINES)
+def test_a_sink_that_fails_after_the_drain_ends_the_crawl(kind: str, late: CutSink) -> None:
+    """The records of what is spilled have no room on the disk."""
+
+    def fail() -> None:
+        late.failure = CrawlerError("the disk is full")
+
+    late.on_cut = fail
+    run = stopped(kind, late)
+    with pytest.raises(CrawlerError, match="the disk is full"):
+        run.end()
 
 
 @pytest.mark.parametrize("kind", ENGINES)
