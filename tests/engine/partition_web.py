@@ -38,16 +38,17 @@ class ManyHosts:
         links = (2 * number + 1, 2 * number + 2, number // 2)
         body = "".join(f'<a href="{place(n)}">{n}</a>' for n in links if n < PAGES)
         body += '<a href="http://elsewhere.test/">out of scope</a>'
-        return _answered(request, exchange, body, "text/html")
+        return answered(request, exchange, body, "text/html")
 
     def _robots(self, request: Request, exchange: Exchange) -> Fetched:
         if request.url.host == "h0.test":
             location = "http://h1.test/robots.txt"
             return Redirect(request=request, exchange=exchange, location=location)
-        return _answered(request, exchange, "User-agent: *\nDisallow: /page/7$\n", "text/plain")
+        return answered(request, exchange, "User-agent: *\nDisallow: /page/7$\n", "text/plain")
 
 
-def _answered(request: Request, exchange: Exchange, text: str, kind: str) -> Received:
+def answered(request: Request, exchange: Exchange, text: str, kind: str) -> Received:
+    """Return a response with a body of this type."""
     body = text.encode()
     response = RawResponse(url=request.url.href, status=200, content_type=kind, body=body)
     return Received(request=request, exchange=exchange, response=response)

@@ -25,12 +25,12 @@ from crawler.engine.plugins import Plugins
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError
 from crawler.model.event import Event
-from crawler.model.outcome import Fetched
+from crawler.model.outcome import Exchange, Fetched, Redirect
 from crawler.model.request import Request
 from crawler.model.url import Url
 from crawler.runtime.suffixes import PublicSuffixes
 from crawler.store.journal.handover import Inbox
-from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, page, place
+from tests.engine.partition_web import HOSTS, PAGES, ManyHosts, answered, page, place
 from tests.patience import PATIENCE
 from tests.unmannered import MANNERS_OFF
 
@@ -56,16 +56,18 @@ def planned(folder: Path, lines: Sequence[str], partitions: int = 3, **options: 
     )
 
 
-def called(plan: CrawlPlan, partition: int, deadline: float | None = None) -> Manifest:
-    """Crawl a partition of the web in memory."""
-    return crawl_partition(plan, partition, deadline, plugins=Plugins(fetcher=ManyHosts()))
+def called(
+    plan: CrawlPlan, partition: int, deadline: float | None = None, web: Any = None
+) -> Manifest:
+    """Crawl a partition of a web in memory."""
+    return crawl_partition(plan, partition, deadline, plugins=Plugins(fetcher=web or ManyHosts()))
 
 
-def rounds(plan: CrawlPlan) -> list[Manifest]:
+def rounds(plan: CrawlPlan, web: Any = None) -> list[Manifest]:
     """Call all partitions again and again until all is done; return the last manifests."""
     before: list[Manifest] = []
     for _ in range(100):
-        now = [called(plan, number) for number in range(plan.partitions)]
+        now = [called(plan, number, web=web) for number in range(plan.partitions)]
         if all_done(before, now):
             return now
         before = now
@@ -122,6 +124,28 @@ def test_partitions_give_the_records_of_one_crawl(
         for partitions in (1, 3)
     )
     assert one == three
+
+
+class MovedSite:
+    """A site that has moved, and whose page links to another port there."""
+
+    OLD, NEW, PORT = "http://old.test/", "http://new.test/", "http://new.test:8080/"
+
+    def fetch(self, request: Request) -> Fetched:
+        exchange = Exchange(status=200, body_bytes=4, wire_bytes=4, total=0.01)
+        if request.url.href == self.OLD:
+            return Redirect(request=request, exchange=exchange, location=self.NEW)
+        return answered(request, exchange, f'<a href="{self.PORT}">port</a>', "text/html")
+
+
+def test_a_site_that_has_moved_is_in_the_scope_of_all_partitions(tmp_path: Path) -> None:
+    """The owner of the new host's port follows links to it, as one crawl does."""
+    web = MovedSite()
+    assert owner(web.OLD) == owner(web.NEW) != owner(web.PORT)
+    one, three = (
+        records(rounds(planned(tmp_path / str(n), [web.OLD], n, **FOLLOWING), web)) for n in (1, 3)
+    )
+    assert one == three and one.keys() == {web.OLD, web.PORT}
 
 
 def test_a_call_after_its_deadline_starts_nothing_and_the_next_goes_on(tmp_path: Path) -> None:
