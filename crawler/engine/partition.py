@@ -324,15 +324,14 @@ class PartitionCrawl:
         if self._watch is None:
             return before
         since, taken = time.monotonic(), self._session.statistics()
-        idle = not (taken.in_flight or taken.pending or taken.spilled)
-        wish = self._watch.look(self._manifest(ended=idle and self._settled), taken, since)
+        wish = self._watch.look(self._manifest(ended=self._settled), taken, since)
         if wish is not before:
             self._carry_out(wish)
         return wish
 
     @property
     def _settled(self) -> bool:
-        """True if all that was read and received so far is committed."""
+        """True if all that was read and received is committed: what waits counts as left then."""
         marks = self._journal.marks
         committed = positions_of(marks)
         taken = self._inbox.positions

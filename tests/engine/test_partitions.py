@@ -314,6 +314,49 @@ class Member:
         pass
 
 
+class Held(ManyHosts):
+    """Answers when it is let."""
+
+    def __init__(self) -> None:
+        self.asked, self.go_on = threading.Event(), threading.Event()
+
+    def fetch(self, request: Request) -> Fetched:
+        self.asked.set()
+        assert self.go_on.wait(PATIENCE)
+        return super().fetch(request)
+
+
+@pytest.mark.parametrize("given", ["list", "another partition"])
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_partition_has_not_ended_while_anything_is_in_flight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, committed: bool
+) -> None:
+    """Its list is read, and nothing of it is left by what is committed, as that is older."""
+    moved = next(n for n in range(PAGES) if n % 5 == 3 and owner(place(n)) != owner(page(n)))
+    plan = planned(tmp_path, [place(moved) if given != "list" else page(moved)])
+    if given != "list":
+        called(plan, owner(page(moved)))  # which commits that its list has ended
+        called(plan, owner(place(moved)))
+    if not committed:
+        monkeypatch.setattr("crawler.store.sinks._COMMIT_PACE", 3_600.0)
+    changed, web = threading.Condition(), Held()
+    member = Member(changed, web)
+    thread = threading.Thread(target=member.run, args=(plan, owner(page(moved))), daemon=True)
+    thread.start()
+    assert web.asked.wait(PATIENCE)
+    with changed:
+        assert changed.wait_for(lambda: member.manifest.exhausted, PATIENCE)
+        assert changed.wait_for(lambda: not committed or member.manifest.left, PATIENCE)
+        assert not member.manifest.ended
+    web.go_on.set()
+    with changed:
+        assert changed.wait_for(lambda: member.manifest.ended, PATIENCE)
+    member.wish = Wish.FINISH
+    member.call()
+    thread.join(PATIENCE)
+    assert member.manifest.records == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "follow"), [("async", True), ("threaded", False)])
 def test_the_end_is_known_by_events(
