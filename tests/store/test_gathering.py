@@ -198,6 +198,29 @@ def test_gathering_can_be_killed_at_every_change(
     assert sorted(path.name for path in output.parent.iterdir()) == [name, f"{name}.receipt.json"]
 
 
+def test_a_part_keeps_its_length_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a power cut a part in the directory has what was committed of it, and no torn tail."""
+    run_of(tmp_path / "out")
+    synced: dict[int, int] = {}
+    named: list[str] = []
+    rename = disk.rename
+
+    def sync(number: int) -> None:
+        synced[os.fstat(number).st_ino] = os.fstat(number).st_size
+
+    def checked(draft: Path, path: Path) -> None:
+        if path.parent.name == "out":
+            named.append(path.name)
+            assert synced[draft.stat().st_ino] == draft.stat().st_size
+        rename(draft, path)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(disk, "rename", checked)
+    assert finished(tmp_path / "out")["parts"] == named == ["part-00000.jsonl", "part-00002.jsonl"]
+
+
 def test_a_directory_with_parts_is_refused_and_stays(tmp_path: Path) -> None:
     """Without --append and --overwrite nothing is touched; a second writer is told of the first."""
     output = tmp_path / "out"

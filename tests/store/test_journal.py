@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -271,6 +272,16 @@ def test_damage_is_refused_and_nothing_is_cut(
 
 
 @pytest.mark.slow
+def test_a_state_is_its_owners_alone(place: Place) -> None:
+    """Bodies and headers may be secret: nobody else may look into it."""
+    old = os.umask(0)
+    try:
+        place.half()
+    finally:
+        os.umask(old)
+    assert StateFolder(str(place.output)).path.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_second_process_is_told_who_writes(place: Place) -> None:
     """The lock on the output is that on its state."""
     place.half(robots="ignore")
