@@ -71,6 +71,7 @@ class CrawlTally:
     """
 
     has_room = True
+    overdue = False
     failure = None
 
     def __init__(self, *, strict: bool = True, query: bool = True) -> None:
