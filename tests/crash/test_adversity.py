@@ -122,6 +122,23 @@ def test_a_disk_that_fails_costs_no_record_once_it_works_again(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_disk_that_fails_costs_partitions_no_record_once_it_works_again(
+    tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same for two at the same time, and for what puts their parts together."""
+    monkeypatch.setattr(partition_handle, "Companion", workers.ThreadCompanion)
+    case = workers.WorkersCase("async", "list", "jsonl", 2)
+    for after in (0, 3, 9, 20, 40):
+        with FailingDisk(FAULTS[fault], after):
+            assert workers.crawl_workers(case, tmp_path) == ExitCode.ENVIRONMENT
+        assert workers.wrong_workers(case, tmp_path, complete=False) == ""
+    assert workers.crawl_workers(case, tmp_path) == ExitCode.FINISHED
+    assert workers.wrong_workers(case, tmp_path, complete=True) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("often")
 @pytest.mark.skipif(os.geteuid() != 0, reason="a file system is mounted")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_full_file_system_costs_no_record_once_it_has_room(tmp_path: Path, form: str) -> None:
@@ -361,6 +378,18 @@ def test_a_process_with_little_of_everything_loses_nothing(
     command.start(LIMITS[limits]).wait(PATIENCE)
     assert command.start().wait(PATIENCE) == 0
     command.whole()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limits", LIMITS)
+def test_partitions_with_little_of_everything_lose_nothing(tmp_path: Path, limits: str) -> None:
+    """The same for two partitions, each of which has those limits."""
+    words = ["--workers", "2", "--concurrency", "200", "--per-host", "200", "--memory", "400MB"]
+    with closing(Web()) as web:
+        command = Command(web, tmp_path, *words)
+        command.start(LIMITS[limits]).wait(PATIENCE)
+        assert command.start().wait(PATIENCE) == 0
+        command.whole()
 
 
 @pytest.mark.slow
