@@ -13,7 +13,6 @@ are this package, and nobody else holds an end. Standard streams stay free.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import socket
@@ -61,6 +60,8 @@ class ProcessLine:
 
     async def heard(self) -> Any:
         """Return the next value as `hear` does; the running loop goes on until it comes."""
+        import asyncio  # whose loop runs
+
         loop, come = asyncio.get_running_loop(), asyncio.Event()
         loop.add_reader(self._connection.fileno(), come.set)
         try:

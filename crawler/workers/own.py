@@ -1,10 +1,10 @@
 """Find and load a user's parser, and installed extractors, by name.
 
-`file.py:function` names a file. `module:function` names a module in the current directory if there
-is one, otherwise an installed one (PYTHONPATH counts). The directory is searched for this name
-only. The module's folder is then searched for its own imports, after everything else so that
-nothing there shadows a library: in workers from then on, in the crawler's own process only while
-the module loads.
+`file.py:function` names a file. `module:function` names an installed module (PYTHONPATH counts) or
+one in the current directory; if both exist the name is refused, as a file that happens to lie there
+must not run in a library's place (CWE-427). The directory is searched for this name only. The
+module's folder is then searched for its own imports, after everything else so that nothing there
+shadows a library: in workers from then on, in the crawler's own process only while the module loads.
 
 An extractor is a function that an installed distribution provides by name, for `--extract`:
 
@@ -75,18 +75,25 @@ def current_directory() -> str:
 
 
 def check(path: str, folder: str, *, option: str = "parser") -> None:
-    """Raise `ConfigurationError` if the module does not exist, without importing it.
+    """Raise `ConfigurationError` if no module or more than one is meant, without importing it.
 
     option: its name begins the error message.
     """
-    module, _ = _parts(path, option)
-    if _specs(module, folder):
-        return
+    module, name = _parts(path, option)
+    here, top = _specs(module, folder), module.partition(".")[0]
     if _is_file(module):
-        raise ConfigurationError(f"{option}: cannot import {path!r}: the file does not exist")
-    top = module.partition(".")[0]
-    if top not in sys.modules and find_spec(top) is None:
+        if not here:
+            raise ConfigurationError(f"{option}: cannot import {path!r}: the file does not exist")
+        return
+    installed = top in sys.modules or find_spec(top) is not None
+    if not (here or installed):
         raise ConfigurationError(f"{option}: cannot import {path!r}: no module named {top!r}")
+    if here and installed and not _alone(here[0]):
+        file = os.path.relpath(here[-1].origin or "", folder)
+        raise ConfigurationError(
+            f"{option}: {path!r} is an installed module and one of the current directory; for the "
+            f"latter use ./{file}:{name}"
+        )
 
 
 def name_of(call: object) -> str:
@@ -204,10 +211,16 @@ def _specs(module: str, folder: str) -> list[ModuleSpec]:
     return specs if specs[-1].origin else []  # a plain folder is not a module
 
 
+def _alone(spec: ModuleSpec) -> bool:
+    """Return True if no other file would be imported under the name of a top-level module."""
+    there = sys.modules.get(spec.name)
+    return _same(there.__spec__ if there else find_spec(spec.name), spec)
+
+
 def _loaded(spec: ModuleSpec) -> ModuleType:
     """Load a module from its file; register it unless another module has its name."""
     there = sys.modules.get(spec.name)
-    if there is not None and _same(there, spec):
+    if there is not None and _same(there.__spec__, spec):
         return there
     made = module_from_spec(spec)
     if there is None:
@@ -222,8 +235,7 @@ def _loaded(spec: ModuleSpec) -> ModuleType:
     return made
 
 
-def _same(module: ModuleType, spec: ModuleSpec) -> bool:
-    of = module.__spec__
+def _same(of: ModuleSpec | None, spec: ModuleSpec) -> bool:
     if of is None or not (of.origin and spec.origin):  # packages without a file
         return of is not None and not of.origin and not spec.origin
     return os.path.realpath(of.origin) == os.path.realpath(spec.origin)

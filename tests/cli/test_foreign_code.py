@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -109,12 +108,10 @@ def test_no_process_of_a_command_runs_what_lies_there(at: Path, words: tuple[str
 
 def test_neither_do_the_processes_of_mock_and_load(at: Path) -> None:
     """T5: the mock's workers and the load's, with a mock web that is asked until it ends."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     told = at / ".told"
     told.unlink(missing_ok=True)
     mock = subprocess.Popen(
-        [str(COMMAND), "mock", "--port", str(port), "--processes", "2"],
+        [str(COMMAND), "mock", "--port", "0", "--processes", "2"],
         cwd=at,
         env={**_environment(), "TRAP": str(told)},
         stdout=subprocess.PIPE,

@@ -29,7 +29,7 @@ _UNUSED = {
 }
 _PARTITIONS_OWN = {
     *("crawler.core.crawl_core", "crawler.engine.crawl_session", "crawler.engine.async_engine"),
-    *("crawler.engine.partition", "crawler.engine.rounds", "aiohttp", "uvloop"),
+    *("crawler.engine.partition", "crawler.engine.rounds", "aiohttp", "uvloop", "asyncio"),
 }
 
 

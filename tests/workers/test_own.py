@@ -43,18 +43,49 @@ def write(folder: Path, files: dict[str, str]) -> str:
         ("deep.er.mine:parse", "deep/er/mine.py", "deep.er.mine"),
         ("./mine.py:parse", "mine.py", "mine"),
         ("deep/my-own.py:parse", "deep/my-own.py", "my-own"),
-        ("json:parse", "json.py", "json"),
+        ("./json.py:parse", "json.py", "json"),
     ],
 )
 def test_a_module_of_the_directory_is_loaded_from_its_file(
     tmp_path: Path, path: str, file: str, name: str
 ) -> None:
-    """By name or file, in packages or not, and also where another module has that name."""
+    """By name or file, in packages or not; by file also where another module has that name."""
     folder, before = write(tmp_path, {file: MINE}), list(sys.path)
     own.check(path, folder)
     assert own.load(path, folder, keep=False)(PAGE) == {"mine": name}
     assert sys.path == before
     assert not hasattr(sys.modules["json"], "parse")
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("json:loads", "json.py"),
+        ("sys:exit", "sys.py"),  # has no file of its own
+        ("hypothesis.errors:Found", "hypothesis/errors.py"),  # packages without __init__.py
+        ("hypothesis.errors:Found", "hypothesis/errors/__init__.py"),
+    ],
+)
+def test_a_file_that_lies_there_does_not_take_an_installed_modules_place(
+    tmp_path: Path, path: str, file: str
+) -> None:
+    """CWE-427: who names a library and has such a file in a folder of downloads must say which."""
+    folder = write(tmp_path, {file: MINE})
+    own.check(path, str(tmp_path / "elsewhere"))
+    with pytest.raises(ConfigurationError, match=rf"for the latter use \./{file}:\w+$"):
+        own.check(path, folder)
+
+
+def test_a_module_is_no_second_one_where_its_folder_is_searched_anyway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PYTHONPATH, an editable installation, a script's own folder: one file, however it is found."""
+    folder = write(tmp_path, {"mine.py": MINE, "shop/page.py": MINE})
+    monkeypatch.syspath_prepend(folder)
+    for path in ("mine:parse", "shop.page:parse"):
+        own.check(path, folder)
+        own.load(path, folder, keep=True)
+        own.check(path, folder)
 
 
 def test_modules_of_a_package_are_themselves(tmp_path: Path) -> None:
