@@ -4,7 +4,8 @@
 one in the current directory; if both exist the name is refused, as a file that happens to lie there
 must not run in a library's place (CWE-427). The directory is searched for this name only. The
 module's folder is then searched for its own imports, after everything else so that nothing there
-shadows a library: in workers from then on, in the crawler's own process only while the module loads.
+shadows a library: in workers from then on, in the crawler's own process only while the module
+loads.
 
 An extractor is a function that an installed distribution provides by name, for `--extract`:
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from tempfile import TemporaryFile
 from typing import NamedTuple
+from unittest.mock import patch
 
-from tests.patience import PATIENCE
+from crawler.load import validity
 
-from .test_command import started
+from .test_command import crawler, started
 
 QUICK = ("--connections", "20", "--requests", "120")
 """A run whose length no machine decides."""
 
-_TRUSTING = """
-import sys
-from crawler.cli import main
-from crawler.load import validity
-
-validity.MOST_LOOP_LAG = validity.MOST_LATENESS = 60.0
-validity.MOST_RESIDUAL = 1.0
-validity.LEAST_ACHIEVED = 0.0
-sys.exit(main())
-"""
-"""The command, with bounds of its verdict that a busy machine keeps to, too."""
+_TRUSTING = {
+    "MOST_LOOP_LAG": 60.0,
+    "MOST_LATENESS": 60.0,
+    "MOST_RESIDUAL": 1.0,
+    "LEAST_ACHIEVED": 0.0,
+}
+"""Bounds of the verdict that a busy machine keeps to, too."""
 
 
 class Mock(NamedTuple):
@@ -49,17 +47,20 @@ def mock(*words: str) -> Iterator[Mock]:
 
 
 def load(*words: str, input: str = "") -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of `crawler load WORDS` with this standard input."""
-    return _ended([sys.executable, "-m", "crawler", "load", *words], input)
+    """Exit code, stdout and stderr of `crawler load WORDS` in this process with this input."""
+    kept = os.dup(0)
+    try:
+        with TemporaryFile("w+") as given:
+            given.write(input)
+            given.seek(0)
+            os.dup2(given.fileno(), 0)
+            return crawler("load", *words)
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
 
 
 def believed(*words: str, input: str = "") -> tuple[int, str, str]:
     """As `load`, but no machine is too busy for the run to be believed."""
-    return _ended([sys.executable, "-c", _TRUSTING, "load", *words], input)
-
-
-def _ended(command: list[str], input: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        command, input=input, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+    with patch.multiple(validity, **_TRUSTING):
+        return load(*words, input=input)

@@ -13,6 +13,7 @@ from crawler.load.load_config import LoadConfig
 from crawler.load.planner import Target
 from crawler.load.run import run_load
 from crawler.load.validity import Probes
+from tests.patience import PATIENCE
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -83,5 +84,5 @@ async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 async def load(url: str | Sequence[Target], **options: Any) -> tuple[Measured, Probes]:
     """A run of a few hits."""
-    config = LoadConfig(**{"connections": 1, "requests": 5, "duration": 10.0, **options})
+    config = LoadConfig(**{"connections": 1, "requests": 5, "duration": PATIENCE, **options})
     return await run_load(config, [url] if isinstance(url, str) else url)

@@ -25,7 +25,7 @@ async def test_every_request_is_answered(options: dict[str, object]) -> None:
 async def test_a_silent_server_times_out() -> None:
     """With the timeout as a lower bound."""
     async with serving(silent) as url:
-        measured, _ = await load(url, engine="aiohttp", timeout=0.05, requests=2)
+        measured, _ = await load(url, engine="aiohttp", timeout=1.0, requests=2)
     assert measured.failures == {Failure.TIMEOUT: 2}
 
 

@@ -79,7 +79,7 @@ def test_a_file_that_lies_there_does_not_take_an_installed_modules_place(
 def test_a_module_is_no_second_one_where_its_folder_is_searched_anyway(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PYTHONPATH, an editable installation, a script's own folder: one file, however it is found."""
+    """PYTHONPATH, an editable installation, a script's folder: one file, however it is found."""
     folder = write(tmp_path, {"mine.py": MINE, "shop/page.py": MINE})
     monkeypatch.syspath_prepend(folder)
     for path in ("mine:parse", "shop.page:parse"):
