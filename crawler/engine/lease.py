@@ -24,6 +24,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from math import inf
 from typing import NoReturn
 
 from crawler.model.errors import CrawlerError, ExitCode
@@ -52,7 +54,7 @@ class Lease:
     """Attempt `number` of the round in `folder`, for so many seconds after each beat.
 
     lose: called if it is lost; does not return. tell: returns what a beat says of the progress.
-    on_beat: called after each beat.
+    on_beat: called after each beat. every: seconds between two beats, if those of a lease are more.
     """
 
     def __init__(
@@ -64,7 +66,9 @@ class Lease:
         *,
         lose: Callable[[str], NoReturn] = leave,
         clock: Callable[[], float] = now,
+        every: float = inf,
     ) -> None:
+        self._every = min(every, seconds / BEATS)
         self._place = place
         self._folder = folder
         self.number = number
@@ -100,13 +104,12 @@ class Lease:
         self._place.create(f"{self._folder}/over-{self.number}", b"")
 
     def _go_on(self) -> None:
-        while not self._over.wait(self._seconds / BEATS):
+        while not self._over.wait(self._every):
             self.check()
-            try:
+            # Without an answer the lease runs out.
+            with suppress(OSError, CrawlerError):
                 self._beat()
-            except (OSError, CrawlerError):  # the place cannot be reached: the lease runs out
-                continue
-            self.on_beat()
+                self.on_beat()
 
     def _beat(self) -> None:
         at = self._clock()
@@ -129,7 +132,11 @@ def taken_up(place: RoundPlace, folder: str, who: bytes) -> int:
 
 def attempts(place: RoundPlace, folder: str) -> list[int]:
     """Return the attempts of a round so far."""
-    names = place.names(folder)
+    return attempts_among(place.names(folder))
+
+
+def attempts_among(names: Iterable[str]) -> list[int]:
+    """Return the attempts that the names in a round's folder tell of."""
     return sorted(int(name.partition("-")[2]) for name in names if name.startswith("attempt-"))
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any, NoReturn
 
 import msgspec
@@ -32,6 +33,8 @@ from crawler.engine.round_state import (
     RoundWork,
     RunPlan,
     encoded,
+    exchanges,
+    news_at,
     round_folder,
     stored_at,
 )
@@ -44,6 +47,7 @@ from crawler.store.object_place import place_at
 from crawler.store.object_store import is_object
 from crawler.store.round_place import RoundPlace
 
+_NEWS_EVERY = 1.0  # seconds
 WISH = "wish"
 """The file with what the driver wants of all attempts."""
 
@@ -111,7 +115,8 @@ def attempted(
         if (ended := stored_at(place, f"{call.folder}/{MANIFEST}", RoundManifest)) is not None:
             return ended
         number = taken_up(place, call.folder, attempt_by(os.getpid()))
-        lease = Lease(place, call.folder, number, call.lease, lose=lose)
+        every = _NEWS_EVERY if exchanges(place, run.options) else inf
+        lease = Lease(place, call.folder, number, call.lease, lose=lose, every=every)
         lease.begin()
         stack.callback(lease.end)
         wait_out(place, _earlier(place, call, number), call.lease)
@@ -136,7 +141,7 @@ def _started(pid: int) -> str:
 
 def wish_at(place: RoundPlace) -> Wish:
     """Return what the driver wants. Raises `OSError`."""
-    words = {wish.value.encode(): wish for wish in (Wish.STOP, Wish.STOP_NOW)}
+    words = {wish.value.encode(): wish for wish in (Wish.STOP, Wish.STOP_NOW, Wish.GO_ON)}
     return words.get(place.read(WISH) or b"", Wish.FINISH)
 
 
@@ -173,14 +178,16 @@ class RoundAttempt:
         name = f"{self._call.folder}/{MANIFEST}"
         if (ended := stored_at(self._place, name, RoundManifest)) is not None:
             return ended
-        if wish_at(self._place) is not Wish.FINISH:
+        self._wish = wish_at(self._place)
+        if self._wish in (Wish.STOP, Wish.STOP_NOW):
             return None
         plan = stored_at(self._place, f"{self._call.folder}/{PLAN}", RoundPlan)
         if plan is None:
             raise ConfigurationError(f"{self._place.name}: {self._call} has no plan")
         self._lease.tell = lambda: self._live
-        self._lease.on_beat = self._listen
         self._work.prepare(plan, self._options)
+        self._listen()
+        self._lease.on_beat = self._listen
         progress = crawl_partition(
             self._work.crawl_plan(self._options, self._call.running),
             self._call.partition,
@@ -216,11 +223,13 @@ class RoundAttempt:
         self._end |= {"totals": totals, "parsing": parsing, "parser_seconds": parser_seconds}
 
     def _listen(self) -> None:
-        """Take the driver's wish, in the thread of the lease."""
+        """Take the driver's wish and its news, in the thread of the lease."""
         wish = wish_at(self._place)
         if wish is not self._wish:
             self._wish = wish
             self._attend()
+        if exchanges(self._place, self._options):
+            self._work.take(news_at(self._place))
 
 
 def _checked(place: RoundPlace, call: RoundCall) -> RunPlan:

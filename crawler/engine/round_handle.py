@@ -13,12 +13,14 @@ from crawler.core.collector import Snapshot
 from crawler.core.merged import followed
 from crawler.engine.partition_plan import Manifest
 from crawler.engine.round_attempt import LiveProgress, RoundCall, RoundEnd
-from crawler.engine.round_state import Chunk, RoundManifest, RoundPlan, round_folder
+from crawler.engine.round_state import Chunk, Offer, RoundManifest, RoundPlan, round_folder
 from crawler.model.version import VERSION
 
 
 class RoundHandle:
     """One partition, as the driver sees it. `tasks` are the attempts that were handed out.
+
+    live, offer: what the attempt that runs says, and has handed over, after the last manifest.
 
     size: the entries that its list was seen to have, before its first round.
     """
@@ -30,6 +32,7 @@ class RoundHandle:
         self.tasks: dict[Future[RoundEnd], RoundCall] = {}
         self.deaths = 0
         self.live: LiveProgress | None = None
+        self.offer: Offer | None = None
         self.ran: list[RoundManifest] = []
         self._beat: tuple[bytes, float] | None = None
         progress = self.progress
@@ -81,7 +84,7 @@ class RoundHandle:
         """Take the manifest of a round."""
         if manifest.progress != self.progress:
             self.deaths = 0
-        self.last, self.live = manifest, None
+        self.last, self.live, self.offer = manifest, None, None
         self._taken = followed(self._taken, replace(manifest.taken, in_flight=0))
         self.ran.append(manifest)
         self._beat = None
@@ -107,12 +110,22 @@ def plan_of(handle: RoundHandle, handles: Sequence[RoundHandle]) -> RoundPlan:
     previous, read = handle.last, _positions(handle)
     if previous is not None:
         previous = replace(previous, handed=_unread(handle, handles), taken=Snapshot())
-    offers: dict[int, tuple[int, tuple[Chunk, ...]]] = {}
+    offers: dict[int, Offer] = {}
     for sender, manifest in _senders(handles):
         if sender is not handle:
             chunks = (c for c in manifest.handed if c.end > read.get(sender.number, 0))
             offers[sender.number] = (manifest.handed_in_all, tuple(chunks))
     return RoundPlan(version=VERSION, previous=previous, offers=offers)
+
+
+def offers_of(handles: Sequence[RoundHandle]) -> Iterator[tuple[RoundHandle, Offer]]:
+    """Return what partitions have handed over that not all have read, those that run included."""
+    for each in handles:
+        length, chunks = each.last.handed_in_all if each.last else 0, _unread(each, handles)
+        if each.offer is not None:
+            length, chunks = each.offer[0], (*chunks, *each.offer[1])
+        if length:
+            yield each, (length, chunks)
 
 
 def _senders(handles: Sequence[RoundHandle]) -> Iterator[tuple[RoundHandle, RoundManifest]]:

@@ -39,8 +39,11 @@ def tidied(place: RoundPlace, former: RoundManifest, manifest: RoundManifest) ->
     for attempt in place.names(folder):
         if attempt[0] == "a" and attempt[1:].isdigit():
             own = f"{folder}/{attempt}/p{former.partition}"
+            died = attempt != f"a{former.attempt}"
             for name in place.names(own):
-                if f"{own}/{name}" not in needed:
+                # What an attempt that died has handed over may be what others have open.
+                kept = died and name.startswith("handed.")
+                if not kept and f"{own}/{name}" not in needed:
                     place.remove(f"{own}/{name}")
 
 

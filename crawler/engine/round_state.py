@@ -45,6 +45,7 @@ from crawler.store.run_folder import part_name
 
 RUN = "run.json"
 PLAN = "plan.json"
+NEWS = "news"
 _WHOLE = ("seen", TABLES, SENT)
 """Files of a state, besides the journal, that the next round takes over."""
 _BLOCK = 1 << 24
@@ -69,6 +70,10 @@ class Chunk:
     def end(self) -> int:
         """The position behind it."""
         return self.start + self.size
+
+
+Offer = tuple[int, tuple[Chunk, ...]]
+"""The length of what a partition has handed over, and the chunks that may have to be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,13 +129,12 @@ class RoundManifest:
 class RoundPlan:
     """What a round begins with: the manifest of the last one, and what others have handed over.
 
-    offers: for each other partition the length of what it has handed over, and the chunks that may
-    have to be read.
+    offers: those of the other partitions, by number.
     """
 
     version: str
     previous: RoundManifest | None = None
-    offers: Mapping[int, tuple[int, tuple[Chunk, ...]]] = field(default_factory=dict)
+    offers: Mapping[int, Offer] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
@@ -159,6 +163,19 @@ def stored_at(place: RoundPlace, name: str, kind: type[_Value]) -> _Value | None
         raise ConfigurationError(f"{place.name}/{name}: is damaged: {error}") from None
 
 
+def exchanges(place: RoundPlace, options: Mapping[str, Any]) -> bool:
+    """Return whether rounds that run take what others find meanwhile: where there is much of it."""
+    return place.shows_attempts and bool(options.get("follow") or options.get("sitemaps"))
+
+
+def news_at(place: RoundPlace) -> Mapping[int, Offer]:
+    """Return what the driver told last (`crawler.engine.round_news`); nothing of half of it."""
+    try:
+        return msgspec.json.decode(place.read(NEWS) or b"{}", type=dict[int, Offer])
+    except msgspec.DecodeError:
+        return {}
+
+
 def last_manifest(place: RoundPlace, partition: int) -> RoundManifest | None:
     """Return the manifest of the last round of a partition; None before the first."""
     rounds = place.names(f"p{partition:05d}")
@@ -185,6 +202,7 @@ class RoundWork:
         self._root = _root(place)
         self.path = self._root / self._name
         self._own = self.path / f"p{partition}"
+        self._offered: dict[int, int] = {}
         self._parts = [
             f"{part_name(index)}{each.form.suffix}" for index, each in enumerate(run.parts)
         ]
@@ -212,8 +230,7 @@ class RoundWork:
         """Lay out the state that the round begins with. Raises `OSError`."""
         self._own.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._link_shared()
-        for sender, (length, chunks) in plan.offers.items():
-            self._lay_out(sender, length, chunks)
+        self.take(plan.offers)
         former = self._former()
         if former is not None:
             self._go_on_with(former, plan)
@@ -223,6 +240,13 @@ class RoundWork:
             self._begin_late(options)
         if not self._place.shows_attempts:
             self._doubt()
+
+    def take(self, offers: Mapping[int, Offer]) -> None:
+        """Lay out what others have handed over, and is new; the partition may be running."""
+        for sender, (length, chunks) in offers.items():
+            if sender != self._partition and length > self._offered.get(sender, -1):
+                self._lay_out(sender, length, chunks)
+                self._offered[sender] = length
 
     def _link_shared(self) -> None:
         """Link to what all partitions share: copies of lists, and the quota of `max_pages`."""
@@ -236,7 +260,9 @@ class RoundWork:
             if not self._place.fetch(chunk.name):
                 raise OSError(f"{chunk.name} is not there")
             _link(self._root / chunk.name, folder / f"handed.{chunk.start}")
-        (folder / "offer").write_bytes(msgspec.json.encode({"handed": length, "received": {}}))
+        draft = folder / "offer.new"
+        draft.write_bytes(msgspec.json.encode({"handed": length, "received": {}}))
+        disk.rename(draft, folder / "offer")
 
     def _former(self) -> Path | None:
         """Return the state of the latest attempt before this one that had begun."""
@@ -357,8 +383,10 @@ def _root(place: RoundPlace) -> Path:
 
 
 def _link(target: Path, link: Path) -> None:
-    disk.remove(link)
-    link.symlink_to(target)
+    draft = link.with_name(f"{link.name}.link")
+    disk.remove(draft)
+    draft.symlink_to(target)
+    disk.rename(draft, link)
 
 
 def _copy(source: Path, target: Path, start: int = 0) -> None:

@@ -24,12 +24,13 @@ from crawler.core.audit import Totals
 from crawler.core.by_hand import Command, CrawlControl
 from crawler.core.collector import Snapshot
 from crawler.core.merged import merged, summed_totals
-from crawler.engine.lease import attempts
+from crawler.engine.lease import attempts_among
 from crawler.engine.parallel_crawl import ENDING
 from crawler.engine.partition_plan import Manifest, Wish, all_done
 from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd
 from crawler.engine.round_files import MANIFEST
 from crawler.engine.round_handle import RoundHandle, plan_of, with_work
+from crawler.engine.round_news import RoundNews, live_offer
 from crawler.engine.round_output import adopted_journal, gathered_part, tidied
 from crawler.engine.round_process import crawl_round
 from crawler.engine.round_state import (
@@ -81,7 +82,8 @@ class RoundsOrder:
     state: the directory in which the parts are put together in the end. targets: what each
     partition writes. Durations in seconds: of a round, of a lease, of the drain of requests in
     flight, and of all (0: no limit). concurrency: of one partition. sizes: the entries that the
-    list was seen to have for a partition; those not known are 0.
+    list was seen to have for a partition; those not known are 0. exchanging: those that run
+    take what others find meanwhile.
     """
 
     partitions: int
@@ -93,6 +95,7 @@ class RoundsOrder:
     max_time: float = 0.0
     concurrency: int = 1
     sizes: Mapping[int, int] = field(default_factory=dict)
+    exchanging: bool = False
 
 
 class RoundsCrawl:
@@ -122,6 +125,7 @@ class RoundsCrawl:
             RoundHandle(number, last_manifest(place, number), order.sizes.get(number, 0))
             for number in range(order.partitions)
         ]
+        self._news = RoundNews(place) if order.exchanging else None
         self._events = NO_EVENTS
         self._wish = Wish.FINISH
         self._failure: CrawlerError | None = None
@@ -226,7 +230,7 @@ class RoundsCrawl:
         """Crawl until nothing is left, or until stopped; blocks. Raises `CrawlerError`."""
         self._started_at = self._clock()
         try:
-            self._want(Wish.FINISH)
+            self._want(Wish.GO_ON if self._in_step else Wish.FINISH)
             while self._hand_out() or self._running or self._waiting:
                 self._hear()
                 self._look()
@@ -252,11 +256,25 @@ class RoundsCrawl:
         return [each for each in with_work(self._handles) if not each.attempts]
 
     @property
+    def _next(self) -> list[RoundHandle]:
+        """The partitions to hand out; who could read what others find is there for it."""
+        if self._in_step and self._running and self._wish is Wish.GO_ON:
+            return [each for each in self._handles if not each.attempts]
+        return self._waiting
+
+    @property
+    def _in_step(self) -> bool:
+        """True if every partition has a worker, and may wait for what others find."""
+        return self._news is not None and len(self._handles) <= self._workers.slots
+
+    @property
     def _stopping(self) -> bool:
-        return self._wish is not Wish.FINISH
+        return self._wish in (Wish.STOP, Wish.STOP_NOW)
 
     def _want(self, wish: Wish) -> None:
         with self._lock:
+            if self._stopping and wish not in (Wish.STOP, Wish.STOP_NOW):
+                return
             self._wish = wish
             self._place.write(WISH, wish.value.encode())
 
@@ -266,7 +284,7 @@ class RoundsCrawl:
         if self._stopping or free <= 0:
             return False
         handed_out = False
-        for handle in sorted(self._waiting, key=lambda each: each.turn)[:free]:
+        for handle in sorted(self._next, key=lambda each: each.turn)[:free]:
             self._plan(handle)
             if not self._submit(handle):
                 break
@@ -356,20 +374,33 @@ class RoundsCrawl:
             return
         self._looked_at = now
         for handle in self._running:
-            manifest = stored_at(self._place, f"{handle.folder}/{MANIFEST}", RoundManifest)
-            if manifest is not None:
-                self._finish(handle, manifest)
-            elif self._silent(handle, now) and not self._stopping:
+            there = self._place.names(handle.folder)
+            if MANIFEST in there:
+                manifest = stored_at(self._place, f"{handle.folder}/{MANIFEST}", RoundManifest)
+                if manifest is not None:
+                    self._finish(handle, manifest)
+            elif self._silent(handle, there, now) and not self._stopping:
                 self._take_over(handle)
+        self._exchange()
 
-    def _silent(self, handle: RoundHandle, now: float) -> bool:
+    def _exchange(self) -> None:
+        """Tell rounds that run of what others have for them, and whether to wait for more."""
+        if self._news is not None and not self._stopping:
+            self._news.tell(self._handles)
+            waiting = bool(self._waiting) and not self._in_step
+            wish = self._news.wish(self._handles, waiting)
+            if wish is not self._wish:
+                self._want(wish)
+
+    def _silent(self, handle: RoundHandle, there: Sequence[str], now: float) -> bool:
         """Return whether nobody is at a round any more, as far as can be seen from here."""
-        begun = attempts(self._place, handle.folder)
+        begun = attempts_among(there)
         beat, patience = b"", _BEGINNING
         if begun:
             beat = self._place.read(f"{handle.folder}/beat-{begun[-1]}") or b""
-            over = self._place.read(f"{handle.folder}/over-{begun[-1]}") is not None
-            patience = _BEGINNING if over else 1
+            patience = _BEGINNING if f"over-{begun[-1]}" in there else 1
+            if self._news is not None:
+                handle.offer = live_offer(self._place, handle, begun[-1]) or handle.offer
         return handle.silent_for(beat, now) > patience * self._order.lease
 
     def _take_over(self, handle: RoundHandle) -> None:

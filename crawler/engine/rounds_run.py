@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crawler.engine.partition_plan import CrawlPlan
-from crawler.engine.round_state import RUN, RunPlan, encoded, stored_at
+from crawler.engine.round_state import RUN, RunPlan, encoded, exchanges, stored_at
 from crawler.engine.rounds import RoundsCrawl, RoundsOrder, Workers
 from crawler.engine.rounds_in_store import place_in_store
 from crawler.model.command_config import CommandConfig
@@ -95,6 +95,7 @@ def rounds_of(
             max_time=config.max_time,
             concurrency=max(1, config.concurrency // plan.running),
             sizes=sizes or {},
+            exchanging=exchanges(place, config.values()),
         ),
         announce,
     )

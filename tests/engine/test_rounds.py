@@ -22,14 +22,27 @@ from crawler.engine.plugins import Plugins
 from crawler.engine.round_attempt import WISH, RoundCall, RoundEnd, attempted
 from crawler.engine.round_files import MANIFEST
 from crawler.engine.round_handle import RoundHandle
+from crawler.engine.round_news import live_offer
 from crawler.engine.round_output import gathered_part
-from crawler.engine.round_state import RoundManifest, last_manifest, round_folder, stored_at
+from crawler.engine.round_state import (
+    NEWS,
+    Chunk,
+    RoundManifest,
+    RoundWork,
+    RunPlan,
+    encoded,
+    last_manifest,
+    news_at,
+    round_folder,
+    stored_at,
+)
 from crawler.engine.rounds import RoundsCrawl
 from crawler.engine.rounds_run import check_rounds, partitions_wanted, rounds_of
 from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Fetched
 from crawler.model.request import Request
+from crawler.store.journal.handover import read_offer
 from crawler.store.rendering import targets_of
 from crawler.store.round_place import SharedFolder
 from crawler.store.run_folder import ROUNDS, RunFolder
@@ -128,6 +141,48 @@ def test_rounds_give_the_records_of_one_crawl(
     assert crawl.done and records(tmp_path) == one
     assert taken.records == crawl.written == len(one)
     assert all(number <= 2 for number in web.asked.values())  # a failure, and its retry
+
+
+def test_partitions_that_run_take_what_others_find_without_another_round(
+    tmp_path: Path, web: CountingHosts
+) -> None:
+    """With a worker for each, a whole site takes one round, as its partitions wait for more."""
+    crawl = driver(tmp_path, [page(0)], Threads(4), round=9.0 * PATIENCE, **FOLLOWING)
+    crawl.run()
+    one = records_of(called_in_rounds(planned(tmp_path / "one", [page(0)], 1, **FOLLOWING)))
+    assert crawl.done and records(tmp_path) == one
+    assert [handle.round for handle in crawl._handles] == [2] * 4
+
+
+def test_the_offer_of_an_attempt_that_has_a_successor_is_not_read(tmp_path: Path) -> None:
+    """What it may have committed after that, the successor does not know of."""
+    place, handle = SharedFolder(str(tmp_path)), RoundHandle(3, None)
+    work = tmp_path / handle.folder / "a1" / "p3"
+    work.mkdir(parents=True)
+    (work / "offer").write_bytes(b'{"handed":70,"received":{}}')
+    for start in (0, 50, 70):
+        (work / f"handed.{start}").touch()
+    found = live_offer(place, handle, 1)
+    assert found is not None and found[0] == 70
+    assert [(each.start, each.size) for each in found[1]] == [(0, 50), (50, 20)]
+    assert taken_up(place, handle.folder, b"") == taken_up(place, handle.folder, b"") - 1
+    assert live_offer(place, handle, 1) is None
+
+
+def test_a_round_takes_news_while_it_runs(tmp_path: Path) -> None:
+    """News that is older than what it has, or is half written, changes nothing."""
+    place = SharedFolder(str(tmp_path))
+    run = RunPlan(version="", options={}, seeds=(), inputs=(), output="", parts=(), partitions=2)
+    work = RoundWork(place, run, partition=0, number=1, attempt=1)
+    (tmp_path / "handed.0").write_bytes(b"lines")
+    work.path.mkdir(parents=True)
+    chunk = Chunk(name="handed.0", start=0, size=5)
+    for news in (b'{"1":[5,[', encoded({1: (5, (chunk,)), 0: (9, ())}), encoded({1: (3, ())})):
+        place.write(NEWS, news)
+        work.take(news_at(place))
+    assert read_offer(work.path / "p1")[0] == 5
+    assert (work.path / "p1" / "handed.0").read_bytes() == b"lines"
+    assert not (work.path / "p0").exists()
 
 
 def test_a_manifest_names_only_what_its_own_round_has_written(

@@ -147,6 +147,8 @@ class Outbox:
         self._receivers = list(receivers)
         self.length = length
         self._file: BinaryIO | None = None
+        # Another attempt's copy ends here: who reads that one finds what is new in a new segment.
+        self._fresh = elsewhere
         self._starts = segments(folder)
         while self._starts and self._starts[-1] >= length:  # never committed
             disk.remove(self._path(self._starts.pop()))
@@ -172,7 +174,8 @@ class Outbox:
 
     def _segment(self) -> BinaryIO:
         """Return the file to add to: another once the last is long enough."""
-        if not self._starts or self.length - self._starts[-1] >= SEGMENT:
+        if not self._starts or self._fresh or self.length - self._starts[-1] >= SEGMENT:
+            self._fresh = False
             self.close()
             self._starts.append(self.length)
             self._path(self.length).touch(mode=0o600)
