@@ -2,7 +2,8 @@
 
 A scheduler and two workers run on loopback. At random times one of their processes is killed or
 stopped (SIGSTOP, for longer than a lease), or the scheduler is started anew; a driver that is
-killed is started again by the same command. In the end each URL has one record, and the ledger of
+killed is started again by the same command. A list and a site that is followed take turns. In the
+end each URL has one record, a site is complete by the mock's judge, and the ledger of
 the mock web shows no host that two have visited at once, or sooner than its delay allows: at least
 `GAP`, as a busy machine brings a request late, and the next one on time.
 """
@@ -22,9 +23,11 @@ from collections import Counter
 from contextlib import ExitStack, closing, suppress
 from math import inf
 from pathlib import Path
+from typing import Any
 
-from crawler.mock import MockWeb
+from crawler.mock import MockWeb, Served
 from crawler.mock.judge.ledger import LedgerSnapshot, check
+from crawler.mock.judge.score import Score
 from crawler.mock.server.running import running
 from tests.crash.processes import below
 
@@ -130,12 +133,10 @@ def kill_clusters(number: int, draw: random.Random, *, gap: float | None = GAP) 
                 running(MockWeb(port=0, hosts=HOSTS, pages=PAGES, latency="0.05"))
             )
             cluster = stack.enter_context(closing(LoopbackCluster(folder)))
-            hosts = [f"http://127.0.0.{host + 1}:{web.port}" for host in range(HOSTS)]
-            urls = [f"{hosts[page % HOSTS]}/page/{page}" for page in range(PAGES)]
-            (folder / "list.txt").write_text("\n".join(urls))
-            problem = _killed(folder, cluster, draw, kills, number)
+            case = Site(web) if crawls % 2 else Listed(web, folder)
+            problem = _killed(folder, cluster, draw, kills, number, case.words)
             rows = web.ledger().hosts.values()
-            problem = problem or wrong(folder, urls, web.ledger(), gap)
+            problem = problem or wrong(folder, case, web.ledger(), gap)
             if problem:
                 return f"after {dict(kills)}: {problem}"
             requests += sum(row.requests for row in rows)
@@ -157,12 +158,13 @@ def _killed(
     draw: random.Random,
     kills: Counter[str],
     number: int,
+    words: list[str],
 ) -> str:
     """Crawl to the end, with kills; return what is wrong."""
-    command = [sys.executable, "-m", "crawler", "crawl", "-i", "list.txt", "-o", "out/"]
-    command += ["--cluster", cluster.address, "--partitions", "4", "--round", "2s"]
+    command = [sys.executable, "-m", "crawler", "crawl", "-o", "out/", *words]
+    command += ["--cluster", cluster.address, "--round", "2s"]
     command += ["--lease", f"{LEASE}s", "--delay", f"{DELAY}s", "--per-host", "1", "--quiet"]
-    command += ["--robots", "ignore", "--allow-private", "--per-ip", "0", "--engine", "async"]
+    command += ["--allow-private", "--per-ip", "0", "--engine", "async"]
     said = ""
     for _ in range(_MOST):
         with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE) as process:
@@ -204,14 +206,47 @@ def _kill_one(
     return f"{what} stopped" if what == "stop" else f"{what} killed"
 
 
-def wrong(folder: Path, urls: list[str], ledger: LedgerSnapshot, gap: float | None = None) -> str:
+class Listed:
+    """A list of pages, in more partitions than there are workers."""
+
+    def __init__(self, web: Served, folder: Path) -> None:
+        hosts = [f"http://127.0.0.{host + 1}:{web.port}" for host in range(HOSTS)]
+        self._urls = {f"{hosts[page % HOSTS]}/page/{page}" for page in range(PAGES)}
+        (folder / "list.txt").write_text("\n".join(sorted(self._urls)))
+        self.words = ["-i", "list.txt", "--robots", "ignore", "--partitions", "4"]
+
+    def missed(self, records: list[dict[str, Any]]) -> str:
+        """Return what the records lack, or have beyond the list."""
+        found = {record["url"] for record in records}
+        lost, added = self._urls - found, found - self._urls
+        return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}" if lost or added else ""
+
+
+class Site:
+    """A site whose partitions hand over what they find, each with a worker."""
+
+    def __init__(self, web: Served) -> None:
+        self._web = web
+        self.words = [f"http://127.0.0.1:{web.port}/", "--follow", "--depth", "0", "--scope", "any"]
+        self.words += ["--retries", "0", "--partitions", str(_WORKERS)]
+
+    def missed(self, records: list[dict[str, Any]]) -> str:
+        """Return what the mock's judge has against the records."""
+        score = Score(self._web.options)
+        for record in records:
+            score.add(record)
+        found = score.result()
+        good = found.recall == 1 and not (found.repeats or found.robots_violations)
+        return "" if good else f"the judge says {found}"
+
+
+def wrong(folder: Path, case: Listed | Site, ledger: LedgerSnapshot, gap: float | None) -> str:
     """Return what is wrong with the records and the visits; "" if nothing is."""
     parts = sorted((folder / "out").glob("part-*"))
     records = [json.loads(line) for part in parts for line in part.read_bytes().splitlines()]
     found = Counter(record["url"] for record in records)
     if twice := [url for url, number in found.items() if number > 1]:
         return f"recorded twice: {twice[:3]}"
-    if found.keys() != set(urls):
-        lost, added = set(urls) - found.keys(), found.keys() - set(urls)
-        return f"lost {sorted(lost)[:3]}, added {sorted(added)[:3]}"
+    if missed := case.missed(records):
+        return missed
     return "; ".join(check(ledger, max_in_flight=1, min_gap=gap))
