@@ -107,9 +107,9 @@ def _claimed(output: str) -> Iterator[None]:
 
 
 def _refuse_unfinished(output: str, config: CommandConfig) -> None:
-    from crawler.store.journal.standing import standing
+    from crawler.engine.rounds_standing import standing_of
 
-    if standing(config.state or output).stage in ("running", "stopped"):
+    if standing_of(config.state or output).stage in ("running", "stopped"):
         raise ConfigurationError(
             f"{output}: its crawl has not ended; run the same command again first, and then retry"
         )

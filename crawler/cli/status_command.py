@@ -13,22 +13,25 @@ from cyclopts import Parameter
 
 from crawler.cli.crawl_flags import switch
 from crawler.cli.telling import complain
-from crawler.cli.unit_formats import count, duration, megabytes
+from crawler.cli.unit_formats import count, counted, duration, megabytes
 from crawler.core.waiting import WaitReason
 from crawler.model.errors import ExitCode
 from crawler.model.outcome import Kind
 from crawler.model.output import dumps, printable
-from crawler.store.journal.standing import Standing, newest, standing
+from crawler.store.journal.standing import Standing, newest
+from crawler.store.object_store import is_object
 
 USAGE = "Usage: crawler status [OUT] [--json]"
 HELP = (
     "Show how a crawl is doing: done, failed, left, rate, time to go, hosts that wait.\n\n"
     "Works while the crawl runs, after it was stopped or killed, and once it is complete. A crawl "
-    "has a state if it writes to a file (not with --state none).\n\n"
+    "has a state if it writes to a file (not with --state none). One on a cluster is seen from any "
+    "machine, by its shared directory or its object store.\n\n"
     "Exit codes: 0 running, or complete; 1 stopped, or nothing is known of it.\n\n"
     "For example:\n\n"
     "  crawler status\n"
     "  crawler status out.jsonl --json | jq .left\n"
+    "  crawler status s3://bucket/out/\n"
     "  watch crawler status out.jsonl\n"
 )
 
@@ -65,11 +68,13 @@ def status(
     json: Annotated[bool, switch("Print one JSON object.")] = False,
 ) -> int:
     """Print the standing of a crawl and return the exit code; `HELP` is the help text."""
+    from crawler.engine.rounds_standing import standing_of
+
     named = output or newest()
     if named is None:
         complain("no crawl has left a state or a receipt in this directory; name its output")
         return ExitCode.FAILURES
-    found = standing(named)
+    found = standing_of(named)
     report = StandingReport(found, time.time())
     if json:
         print(dumps(report.values()).decode())
@@ -102,6 +107,7 @@ class StandingReport:
             yield from self._retry()
             return
         yield self._left()
+        yield from self._rounds()
         if found.stage == "stopped":
             yield "the same command continues it"
             return
@@ -162,9 +168,15 @@ class StandingReport:
         rest = [f"{unread} not read yet"] if found.unread != 0 else []
         return _row("left", ", ".join([*parts, waiting, *rest]))
 
+    def _rounds(self) -> Iterator[str]:
+        parts = self.standing.partitions
+        if parts:
+            each = ", ".join(f"{count(number)} {word}" for word, number in parts.items())
+            yield _row("parts", f"{each}; {counted(self.standing.rounds, 'round')} ended")
+
     def _retry(self) -> Iterator[str]:
         number = sum(n for kind, n in _failed(self.standing.outcomes).items() if _may_pass(kind))
-        if number:
+        if number and not is_object(self.standing.output):
             yield f"crawler retry {self.standing.output} crawls {count(number)} of them again"
 
 

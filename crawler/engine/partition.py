@@ -281,6 +281,10 @@ class PartitionCrawl:
             return whole.expected // self._partitions
         return round(own * whole.expected / whole.handed)
 
+    def _unread(self, marks: Marks) -> int | None:
+        expected = self._expected()
+        return None if expected is None else max(expected - marks.read, 0)
+
     def _manifest(self, *, ended: bool) -> Manifest:
         marks = self._journal.marks
         exhausted = self._source.exhausted
@@ -295,6 +299,8 @@ class PartitionCrawl:
             sent=marks.sent,
             consumed=marks.received,
             left=marks.left,
+            unread=0 if exhausted else self._unread(marks),
+            outcomes=dict(marks.outcomes),
             parts=tuple(
                 (each.path, length)
                 for each, length in zip(self._targets, marks.lengths, strict=True)

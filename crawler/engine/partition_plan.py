@@ -58,9 +58,11 @@ class Manifest:
 
     `exhausted`: its list was read to the end. `ended`: besides, nothing waits or is in flight, and
     everything is committed; `reason` tells why not, if the call failed. `read`, `found`, `repeats`
-    and `records` are those of `Snapshot`, over all calls. `sent` counts what was handed over to
-    other partitions, `consumed` what was received from them. `left` is the number of URLs without a
-    record. `parts` are the files with the records, each with the number of bytes that are valid.
+    and `records` are those of `Snapshot`, over all calls, and `outcomes` counts those records by
+    outcome. `sent` counts what was handed over to other partitions, `consumed` what was received
+    from them. `left` is the number of URLs without a record, `unread` an estimate of the entries of
+    the list that are not read yet, None if unknown. `parts` are the files with the records, each
+    with the number of bytes that are valid.
 
     That of a `round` has only the records of that in its parts, which are whole files; one without
     records is not there. The counts are over all rounds.
@@ -76,6 +78,8 @@ class Manifest:
     sent: int = 0
     consumed: int = 0
     left: int = 0
+    unread: int | None = None
+    outcomes: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[tuple[str, int], ...] = ()
     reason: str = ""
     round: int = 0

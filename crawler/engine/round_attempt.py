@@ -80,10 +80,11 @@ class RoundCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveProgress:
-    """What a heartbeat says of a round that runs: committed progress, and the statistics."""
+    """What a heartbeat says of a round that runs: committed progress, statistics, the lease."""
 
     progress: Manifest
     taken: Snapshot
+    lease: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +211,9 @@ class RoundAttempt:
 
     def look(self, manifest: Manifest, taken: Snapshot, since: float) -> Wish:
         """Keep the progress for the next beat; return the driver's wish."""
-        live = LiveProgress(progress=replace(manifest, parts=()), taken=taken)
+        live = LiveProgress(
+            progress=replace(manifest, parts=()), taken=taken, lease=self._call.lease
+        )
         self._live = msgspec.json.encode(live)
         self._end["taken"] = taken
         return self._wish

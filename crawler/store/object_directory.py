@@ -39,6 +39,13 @@ def receipt_name(run: str) -> str:
     return f"receipt-{run}.json"
 
 
+def last_receipt(folder: ObjectFolder) -> bytes | None:
+    """Return the receipt of the latest run of an output; None without one."""
+    names = [name for name in folder.names() if name.startswith("receipt-")]
+    found = [name for name in names if _OURS.fullmatch(name)]  # by time, as they are named by it
+    return folder.read(max(found)) if found else None
+
+
 class ObjectDirectory:
     """A directory in an object store, to which one run adds its parts and its receipt.
 

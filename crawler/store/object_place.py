@@ -42,6 +42,10 @@ class ObjectPlace:
         """Return what an object holds; None without one."""
         return self._objects.read(name)
 
+    def changed(self, name: str) -> float | None:
+        """Return the time of an object by the clock of its store."""
+        return self._objects.changed(name)
+
     def write(self, name: str, data: bytes) -> None:
         """Replace an object, which readers see as a whole."""
         self._objects.replace(name, data)

@@ -118,6 +118,14 @@ class ObjectFolder:
             except FileNotFoundError:
                 return None
 
+    def changed(self, name: str) -> float | None:
+        """Return when an object was written, as a Unix time; None without one."""
+        with stored(self.name + name, "looked for"):
+            try:
+                return float(self._store.modified(self._at(name)).timestamp())
+            except FileNotFoundError:
+                return None
+
     def create(self, name: str, data: bytes) -> None:
         """Create a small object. One of this name that holds the same is left as it is."""
         with stored(self.name + name, "written"):

@@ -32,7 +32,11 @@ def indented(values: Mapping[str, Any]) -> bytes:
 
 def fitting_receipt(path: Path, output: str) -> dict[str, Any]:
     """Return a receipt; {} without one, and if the output has gone or is of another size."""
-    receipt = read_object(path)
+    return fitting(read_object(path), output)
+
+
+def fitting(receipt: dict[str, Any], output: str) -> dict[str, Any]:
+    """Return a receipt if the output is there, of the size that it says; {} if not."""
     try:
         fits = bool(receipt) and size_of(output, receipt) == receipt["bytes"]
         for other in receipt.get("others", ()):

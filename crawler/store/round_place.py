@@ -33,6 +33,9 @@ class RoundPlace(Protocol):
     def read(self, name: str) -> bytes | None:
         """Return what a small file holds; None without one."""
 
+    def changed(self, name: str) -> float | None:
+        """Return when a file was last written, as a Unix time; None without one."""
+
     def write(self, name: str, data: bytes) -> None:
         """Write a small file, in place of what it held; a reader may see half of it."""
 
@@ -81,6 +84,13 @@ class SharedFolder:
         """Read a file as it is now: to open it asks the server of a network file system."""
         try:
             return (self._root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def changed(self, name: str) -> float | None:
+        """Return the time of a file by the clock of its file system."""
+        try:
+            return (self._root / name).stat().st_mtime
         except FileNotFoundError:
             return None
 

@@ -30,6 +30,8 @@ class Standing:
 
     `at` is the Unix time of the counts, or of the end. `waiting` URLs were read or found and have
     no record; `unread` entries of the list are estimated, None if their number is unknown.
+    `partitions` counts those of a crawl on a cluster, `running`, `waiting` and `done`; `rounds` of
+    them have ended.
     """
 
     output: str
@@ -51,6 +53,8 @@ class Standing:
     seconds_left: float | None = None
     hosts_away: int = 0
     hosts: Sequence[Mapping[str, Any]] = ()
+    partitions: Mapping[str, int] = field(default_factory=dict)
+    rounds: int = 0
 
     @property
     def left(self) -> int:
@@ -65,12 +69,12 @@ class Standing:
 
 def standing(output: str) -> Standing:
     """Return how the crawl stands whose output, or whose directory of state, this is."""
-    state, place = _places(output)
+    state, place = places(output)
     receipt = fitting_receipt(Path(f"{place}{_RECEIPT}"), place)
     parts = [] if state is None else _parts(state)
     pid = writer_of([place, *(str(path) for path in _files(state))])
     if pid is None and not parts:
-        return _complete(output, receipt)
+        return completed(output, receipt)
     stage: Stage = "stopped" if pid is None else "running"
     return _summed(output, stage, pid or 0, parts)
 
@@ -91,8 +95,8 @@ def _begun(folder: Path) -> Iterator[tuple[float, str]]:
             yield max(times), str(path).removesuffix(_STATE) if named else str(path)
 
 
-def _places(output: str) -> tuple[Path | None, str]:
-    """Return the directory of the state, if there is one, and the output."""
+def places(output: str) -> tuple[Path | None, str]:
+    """Return the directory of a crawl's state, if there is one, and its output."""
     place = os.path.realpath(output)
     for state in (Path(f"{place}{_STATE}"), Path(place)):
         run = read_object(state / _RUN)
@@ -112,7 +116,8 @@ def _files(state: Path | None) -> Iterator[Path]:
         yield from (path for path in state.glob("**/*") if path.is_file())
 
 
-def _complete(output: str, receipt: dict[str, Any]) -> Standing:
+def completed(output: str, receipt: Mapping[str, Any]) -> Standing:
+    """Return the standing of a crawl by its receipt; nothing is known without one."""
     if not receipt:
         return Standing(output=output)
     names = ("read", "found", "repeats", "records")
@@ -127,9 +132,7 @@ def _complete(output: str, receipt: dict[str, Any]) -> Standing:
 
 def _summed(output: str, stage: Stage, pid: int, parts: Sequence[Path]) -> Standing:
     told = [_told(part, live=stage == "running") for part in parts]
-    sums: Counter[str] = Counter()
-    for each in told:
-        sums.update({name: each.get(name) or 0 for name in _SUMMED})
+    sums: dict[str, Any] = {name: sum(each.get(name) or 0 for each in told) for name in _SUMMED}
     outcomes: Counter[str] = Counter()
     for each in told:
         outcomes.update(each.get("outcomes") or {})
