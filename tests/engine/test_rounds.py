@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from math import inf
 from pathlib import Path
 from typing import Any, NoReturn
@@ -295,6 +296,108 @@ def test_the_next_attempt_goes_on_with_what_a_dead_one_has_committed(
     assert len(records(tmp_path)) == len(set(listed()))
 
 
+def begun(folder: Path, lines: Sequence[str] | None = None) -> tuple[RoundsCrawl, RoundCall]:
+    """Return a driver and its call for the first round of partition 0, which has a plan."""
+    crawl = driver(folder, lines or listed())
+    crawl._plan(crawl._handles[0])
+    place = shared(folder).name
+    return crawl, RoundCall(place=place, partition=0, round=1, seconds=60, lease=PATIENCE)
+
+
+def test_a_holder_checks_its_lease_before_every_fetch(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was stopped for long asks no host that another one asks by then."""
+    _, call = begun(tmp_path)
+    checks, fetches, fetch = count(1), count(1), web.fetch
+    checked, unchecked = [0], list[str]()
+
+    def check(_lease: Lease) -> None:
+        checked[0] = next(checks)
+
+    def fetched(request: Request) -> Fetched:
+        if checked[0] < next(fetches):
+            unchecked.append(request.url.href)
+        return fetch(request)
+
+    monkeypatch.setattr(Lease, "check", check)
+    monkeypatch.setattr(web, "fetch", fetched)
+    found = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert found is not None and next(fetches) > 10
+    assert not unchecked
+
+
+def test_a_holder_that_has_lost_its_lease_makes_no_manifest(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However far it has come: its successor makes one of what it finds."""
+    _, call = begun(tmp_path)
+    manifest = RoundWork.manifest
+
+    def late(work: RoundWork, *given: Any) -> RoundManifest:
+        monkeypatch.setattr(Lease, "check", lambda _lease: lost("too late"))
+        return manifest(work, *given)
+
+    monkeypatch.setattr(RoundWork, "manifest", late)
+    with pytest.raises(SystemExit, match="too late"):
+        attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert shared(tmp_path).read(f"{call.folder}/{MANIFEST}") is None
+
+
+def test_whoever_makes_the_manifest_second_returns_the_first(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a place where two attempts come to their end at once, one manifest counts for both."""
+    _, call = begun(tmp_path)
+    manifest = RoundWork.manifest
+
+    def late(work: RoundWork, *given: Any) -> RoundManifest:
+        found = manifest(work, *given)
+        data = encoded(replace(found, attempt=7))
+        assert shared(tmp_path).create(f"{call.folder}/{MANIFEST}", data)
+        return found
+
+    monkeypatch.setattr(RoundWork, "manifest", late)
+    found = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert found is not None and found.attempt == 7
+
+
+def test_who_waited_for_an_attempt_looks_whether_that_made_the_manifest(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then there is nothing to do, and nothing is begun."""
+    _, call = begun(tmp_path)
+    first = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    place, name = shared(tmp_path), f"{call.folder}/{MANIFEST}"
+    made = place.read(name) or b""
+    place.remove(name)
+    waited = lambda *_given, **_named: place.create(name, made)  # noqa: E731
+    monkeypatch.setattr("crawler.engine.round_attempt.wait_out", waited)
+    assert attempted(call, plugins=Plugins(fetcher=web), lose=lost) == first is not None
+    assert "a1" in place.names(call.folder) and "a2" not in place.names(call.folder)
+
+
+def test_an_attempt_waits_for_those_of_its_round_and_of_the_one_before(
+    tmp_path: Path, web: CountingHosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has made its manifest may have requests in flight until it says that it is over."""
+    crawl, call = begun(tmp_path)
+    first = attempted(call, plugins=Plugins(fetcher=web), lose=lost)
+    assert first is not None
+    crawl._handles[0].ended(first)
+    crawl._plan(crawl._handles[0])
+    taken_up(shared(tmp_path), crawl._handles[0].folder, b"killed\n")
+    waited: list[tuple[str, int]] = []
+
+    def wait(_place: object, earlier: Iterable[tuple[str, int]], _seconds: float) -> None:
+        waited.extend(earlier)
+
+    monkeypatch.setattr("crawler.engine.round_attempt.wait_out", wait)
+    attempted(replace(call, round=2), plugins=Plugins(fetcher=web), lose=lost)
+    assert waited == [(round_folder(0, 2), 1), (round_folder(0, 1), 1)]
+    assert shared(tmp_path).read(f"{call.folder}/over-1") is not None
+
+
 def test_a_round_that_had_no_time_for_a_commit_is_followed_by_another(
     tmp_path: Path, web: CountingHosts
 ) -> None:
@@ -482,6 +585,58 @@ def test_a_holder_whose_round_was_given_to_another_ends_at_its_next_beat(tmp_pat
     assert taken_up(place, FOLDER, b"two\n") == 2
     with pytest.raises(SystemExit, match="attempt 1 was given up"):
         lease._beat()
+
+
+class Disturbed(SharedFolder):
+    """A place where something happens before each beat is there."""
+
+    def __init__(self, name: str, before_beat: Callable[[], object]) -> None:
+        super().__init__(name)
+        self._before_beat = before_beat
+
+    def write(self, name: str, data: bytes) -> None:
+        self._before_beat()
+        super().write(name, data)
+
+
+def test_a_lease_counts_from_before_its_beat_was_written(tmp_path: Path) -> None:
+    """However long that took, as a successor may have seen the beat before this one last."""
+    clock = Clock()
+    place = Disturbed(str(tmp_path), lambda: clock.pause(7.0))
+    lease = Lease(place, FOLDER, taken_up(place, FOLDER, b"one\n"), 10.0, lose=lost, clock=clock)
+    lease._beat()
+    assert clock.now == 7.0
+    lease.check()
+    clock.pause(1.1)
+    with pytest.raises(SystemExit, match="has lost its lease"):
+        lease.check()
+
+
+def test_a_successor_that_comes_while_a_holder_beats_is_seen(tmp_path: Path) -> None:
+    """It may wait for that very beat, or not have seen it: the holder looks after the beat."""
+    place = Disturbed(str(tmp_path), lambda: taken_up(place, FOLDER, b"two\n"))
+    lease = Lease(place, FOLDER, taken_up(place, FOLDER, b"one\n"), 10.0, lose=lost, clock=Clock())
+    with pytest.raises(SystemExit, match="attempt 1 was given up"):
+        lease._beat()
+
+
+def test_a_holder_that_cannot_beat_ends_without_a_fetch(tmp_path: Path) -> None:
+    """Its place cannot be reached: the lease runs out, whatever it is doing."""
+    ended, beats = threading.Event(), count(1)
+
+    def fail() -> None:
+        if next(beats) > 1:
+            raise OSError("the place is away")
+
+    def lose(_why: str) -> Any:
+        ended.set()
+        lease._over.set()  # the thread ends, and not the process
+
+    place = Disturbed(str(tmp_path), fail)
+    number = taken_up(place, FOLDER, b"one\n")
+    lease = Lease(place, FOLDER, number, 0.1, lose=lose)
+    lease.begin()
+    assert ended.wait(PATIENCE)
 
 
 def test_who_takes_over_waits_for_each_beat_and_not_for_what_is_over(tmp_path: Path) -> None:
