@@ -19,6 +19,7 @@ from crawler.model.errors import ConfigurationError, EnvironmentFailure, ExitCod
 from crawler.model.outcome import Kind
 from crawler.model.output import printable
 from crawler.runtime.space import allow_address_space
+from crawler.store.object_store import is_object
 
 if TYPE_CHECKING:
     from crawler.engine.reopening import Reopening
@@ -48,6 +49,8 @@ _OWN = {
     "append": False,
     "state": "",
     "workers": 1,
+    "cluster": "",
+    "partitions": 0,
     "sitemap": (),
     "sitemaps": False,
     "limit": 0,
@@ -69,6 +72,11 @@ def retry(
     """Retry and return the exit code; `HELP` is the help text."""
     from crawler.engine.reopening import Reopening
 
+    if is_object(output):
+        raise ConfigurationError(
+            f"{output}: a retry replaces files on this machine; copy the parts here, retry that "
+            "directory, and copy them back"
+        )
     if not os.path.exists(output):
         raise EnvironmentFailure(f"{output}: no such file; name the output of a crawl")
     reopening = Reopening(output)

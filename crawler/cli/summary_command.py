@@ -29,7 +29,7 @@ def summary(
         str,
         Parameter(
             name="OUT",
-            help="JSON lines of a crawl, .gz and .zst too, or its directory; - for stdin.",
+            help="JSON lines of a crawl (.gz, .zst), or its directory, s3:// too; - for stdin.",
             allow_leading_hyphen=True,
         ),
     ],

@@ -38,7 +38,8 @@ def check_store(config: CommandConfig, inputs: Sequence[str]) -> None:
         )
     if config.following.max_pages:
         raise ConfigurationError(
-            "max_pages: cannot be used with --cluster and an output in an object store"
+            "max_pages: cannot be used with --cluster and an output in an object store; use a "
+            "directory that all machines share, or --max-per-host"
         )
 
 

@@ -21,10 +21,19 @@ from crawler.store.remote_input import is_remote
 from crawler.store.round_place import RoundPlace, SharedFolder
 from crawler.store.run_folder import ROUNDS, RunFolder
 
-_REFUSED = ("accept_change", "audit", "cdxj", "login", "otlp", "repeats", "save", "since")
-"""Options whose files one process alone can write or read; and traces, which rounds would tear."""
-_BY_NAME = ("cookies", "credentials", "debug", "limit")
-"""Options that every worker needs as well; files are meant by their names."""
+_ALONE = "crawl on one machine, as with --workers"
+_REFUSED = {
+    "accept_change": "--overwrite starts over",
+    **dict.fromkeys(("audit", "cdxj", "repeats", "save", "since"), _ALONE),
+    "login": "log in before, and give --cookies FILE",
+    "otlp": "use --metrics or --log",
+}
+"""Options whose files one process alone can write or read, and traces, which rounds would tear; and
+what to do instead."""
+_AS_WELL = ("cookies", "credentials", "debug", "limit")
+"""Options of one run that every worker needs, too."""
+_FILES = ("cache", "cookies", "credentials")
+"""Options that name files, which are meant as this process sees them, wherever a worker runs."""
 
 
 def check_rounds(config: CommandConfig, targets: Sequence[OutputTarget], *, lasting: bool) -> None:
@@ -36,9 +45,9 @@ def check_rounds(config: CommandConfig, targets: Sequence[OutputTarget], *, last
         )
     defaults = CommandConfig().values()
     values = config.values()
-    for name in _REFUSED:
+    for name, instead in _REFUSED.items():
         if values[name] != defaults[name]:
-            raise ConfigurationError(f"{name}: cannot be used with --cluster")
+            raise ConfigurationError(f"{name}: cannot be used with --cluster; {instead}")
     if config.workers.number != 1:
         raise ConfigurationError("workers: --cluster says how many there are; leave --workers out")
     _check_secrets(config, os.environ)
@@ -126,7 +135,8 @@ def _agree(place: RoundPlace, run: RunPlan) -> None:
 
 def _travelling(config: CommandConfig) -> dict[str, Any]:
     values = config.values()
-    return config.given() | {name: values[name] for name in _BY_NAME}
+    files = {name: os.path.abspath(values[name]) for name in _FILES if values[name]}
+    return config.given() | {name: values[name] for name in _AS_WELL} | files
 
 
 def _everywhere(name: str) -> str:

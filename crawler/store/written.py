@@ -15,8 +15,9 @@ from crawler.core.end_causes import CauseTally
 from crawler.model.errors import EnvironmentFailure
 from crawler.model.outcome import Kind
 from crawler.store.archive import unpacked
-from crawler.store.blocks import Input
+from crawler.store.blocks import BLOCK, Input
 from crawler.store.naming import LINES, check_name
+from crawler.store.object_store import ObjectFolder, check_library, is_object, opened_object
 
 _LONGEST = 67_108_864
 """Bytes of a line: a page of ten million bytes of links has a record that is longer than itself."""
@@ -87,9 +88,14 @@ def parts_of(output: str) -> list[str]:
     Raises `EnvironmentFailure` for a directory without parts, `ConfigurationError` for another
     format than JSON lines.
     """
-    if not os.path.isdir(output):
+    if is_object(output) and output.endswith("/"):
+        check_library(output)
+        there = ObjectFolder(output).names()
+    elif os.path.isdir(output):
+        there = os.listdir(output)
+    else:
         return [_checked(output)]
-    names = sorted(name for name in os.listdir(output) if name.startswith("part-"))
+    names = sorted(name for name in there if name.startswith("part-"))
     if not names:
         raise EnvironmentFailure(f"{output}: has no parts (part-*); name the output of a crawl")
     return [_checked(os.path.join(output, name)) for name in names]
@@ -106,15 +112,15 @@ def written_lines(name: str) -> Iterator[bytes]:
     Raises `EnvironmentFailure` for an archive that is damaged, and for a file that ends in the
     middle of a record, after all whole ones; a last record that lacks its line end alone gets one.
     """
-    source = Input(name)
+    label = "standard input" if name == "-" else name
     rest: list[bytes] = []  # of a line that has not come to its end
     held = 0
-    for block in unpacked(source.blocks(_uncounted, _never), source.label):
+    for block in unpacked(_blocks(name), label):
         first, *more = block.split(b"\n")
         rest.append(first)
         held += len(first)
         if held > _LONGEST:
-            raise EnvironmentFailure(f"{source.label}: a line is longer than {_LONGEST:,} bytes")
+            raise EnvironmentFailure(f"{label}: a line is longer than {_LONGEST:,} bytes")
         if more:
             yield b"".join((*rest, b"\n"))
             *lines, last = more
@@ -125,9 +131,18 @@ def written_lines(name: str) -> Iterator[bytes]:
             orjson.loads(last)
         except orjson.JSONDecodeError:
             raise EnvironmentFailure(
-                f"{source.label}: ends in the middle of a record; those before it are whole"
+                f"{label}: ends in the middle of a record; those before it are whole"
             ) from None
         yield last + b"\n"
+
+
+def _blocks(name: str) -> Iterator[bytes]:
+    if not is_object(name):
+        yield from Input(name).blocks(_uncounted, _never)
+        return
+    with opened_object(name) as file:
+        while block := file.read(BLOCK):
+            yield block
 
 
 def written_record(name: str, line: bytes) -> WrittenRecord:

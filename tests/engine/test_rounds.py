@@ -27,6 +27,7 @@ from crawler.engine.round_news import live_offer
 from crawler.engine.round_output import gathered_part
 from crawler.engine.round_state import (
     NEWS,
+    RUN,
     Chunk,
     RoundManifest,
     RoundWork,
@@ -43,6 +44,7 @@ from crawler.model.command_config import CommandConfig
 from crawler.model.errors import ConfigurationError, EnvironmentFailure
 from crawler.model.outcome import Fetched
 from crawler.model.request import Request
+from crawler.model.url import Url
 from crawler.store.journal.handover import read_offer
 from crawler.store.rendering import targets_of
 from crawler.store.round_place import SharedFolder
@@ -670,10 +672,16 @@ def test_of_many_that_take_a_round_up_each_has_its_own_number(tmp_path: Path) ->
     ("outputs", "options", "words"),
     [
         (["out.jsonl"], {}, "has to be one directory that all machines share"),
+        (["-"], {}, "has to be one directory"),
         (["a/", "b/"], {}, "has to be one directory"),
-        (["out/"], {"save": "bodies"}, "save: cannot be used with --cluster"),
-        (["out/"], {"audit": "a.jsonl"}, "audit: cannot be used with --cluster"),
-        (["out/"], {"otlp": "http://a.test"}, "otlp: cannot be used with --cluster"),
+        (["out/"], {"accept_change": True}, "--overwrite starts over"),
+        (["out/"], {"audit": "a.jsonl"}, "audit: cannot be used with --cluster; crawl on one"),
+        (["out/"], {"cdxj": True}, "cdxj: cannot be used.*crawl on one"),
+        (["out/"], {"repeats": "r.jsonl"}, "repeats: cannot be used.*crawl on one"),
+        (["out/"], {"save": "bodies"}, "save: cannot be used.*crawl on one"),
+        (["out/"], {"since": "old.jsonl"}, "since: cannot be used.*crawl on one"),
+        (["out/"], {"login": "a.toml"}, "login: cannot be used.*give --cookies"),
+        (["out/"], {"otlp": "http://a.test"}, "otlp: cannot be used.*use --metrics or --log"),
         (["out/"], {"workers": "2"}, "leave --workers out"),
         (["out/"], {"header": ("Authorization: x",)}, "header: may hold secrets.*CRAWLER_HEADER"),
     ],
@@ -685,6 +693,44 @@ def test_what_a_cluster_cannot_do_is_refused_in_one_line(
     config = CommandConfig(**options)
     with pytest.raises(ConfigurationError, match=words):
         check_rounds(config, targets_of(outputs, config), lasting=True)
+
+
+def test_a_crawl_that_cannot_go_on_is_refused() -> None:
+    """Without a state, as for --mock or --state none, there is nothing for rounds to go on with."""
+    config = CommandConfig()
+    with pytest.raises(ConfigurationError, match="and its state is kept"):
+        check_rounds(config, targets_of(["out/"], config), lasting=False)
+
+
+def test_files_are_meant_as_the_command_sees_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker has another working directory: names travel as whole paths."""
+    monkeypatch.chdir(tmp_path)
+    names = {"cookies": "jar.txt", "credentials": "c.toml", "cache": "kept"}
+    driver(tmp_path, listed(), **names)
+    run = stored_at(shared(tmp_path), RUN, RunPlan)
+    assert run is not None
+    assert {name: run.options[name] for name in names} == {
+        name: f"{tmp_path}/{value}" for name, value in names.items()
+    }
+
+
+def test_max_pages_holds_for_the_whole_run(tmp_path: Path, web: CountingHosts) -> None:
+    """Over all rounds and partitions; at most a twentieth, or a page a partition, is missing."""
+    lines, most = [page(n) for n in range(HOSTS)], 40
+    crawl = driver(tmp_path, lines, max_pages=most, **FOLLOWING)
+    taken = crawl.run()
+    assert crawl.done and most - max(most // 20, 4) <= taken.found <= most
+
+
+def test_max_per_host_holds_for_the_whole_run(tmp_path: Path, web: CountingHosts) -> None:
+    """A host has one partition, which knows what earlier rounds took up."""
+    lines = [page(n) for n in range(HOSTS)]
+    crawl = driver(tmp_path, lines, max_per_host=3, **FOLLOWING)
+    crawl.run()
+    found = Counter(Url(url).host_key for url in records(tmp_path) if url not in lines)
+    assert crawl.done and max(found.values()) == 3
 
 
 def test_secrets_come_from_the_environment_of_each_process(

@@ -90,9 +90,15 @@ def place_of(output: str) -> RoundPlace:
 
 
 def test_a_crawl_that_was_stopped_and_then_ended(
-    output: str, status: Status, monkeypatch: pytest.MonkeyPatch
+    output: str,
+    status: Status,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its manifests are counted, with the exit codes of one machine; then its receipt is."""
+    """Its manifests are counted, with the exit codes of one machine; then its receipt is.
+
+    Its records are summed up, wherever they lie; a retry goes on from files, or says so.
+    """
     crawl_half(output, monkeypatch)
     code, found = status(output)
     assert (code, found["stage"], found["rounds"]) == (1, "stopped", 1)
@@ -101,6 +107,13 @@ def test_a_crawl_that_was_stopped_and_then_ended(
     assert crawl(output) == 0
     code, found = status(output)
     assert (code, found["stage"], found["records"]) == (0, "complete", len(set(listed())))
+    capsys.readouterr()
+    assert run_command(["summary", "--json", output]) == 0
+    assert json.loads(capsys.readouterr().out)["records"] == len(set(listed()))
+    code = run_command(["retry", output])
+    said = capsys.readouterr().err
+    assert (code, "nothing to retry" in said) == (0, True) if output == "out/" else code == 2
+    assert "copy the parts here" in said or output == "out/"
 
 
 def test_a_round_that_runs_is_told_by_its_heartbeat(
